@@ -1,0 +1,66 @@
+# Every target sets up .venv by itself; nothing here needs root but test-slurm's packages.
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: help setup demo paper test test-slurm lint format bench lock generated clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(f"neurospect needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. Say which to use: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	@echo "Setting up $(VENV) from requirements.lock ..."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(READY)  ## figure 1 on real digits, from raw file to report, in minutes
+	$(SNAKEMAKE) --configfile config/demo.yaml
+	$(SNAKEMAKE) --configfile config/demo.yaml --report results/report.html >/dev/null
+	$(BIN)/neurospect audit results
+	@echo "Done. Open the report: $(CURDIR)/results/report.html"
+
+paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
+	$(SNAKEMAKE) --configfile config/paper.yaml
+
+test: $(READY) lint  ## lint and every test that can run here
+	$(BIN)/pytest
+
+test-slurm: $(READY)  ## install Debian's Slurm (root) and run the workflow through sbatch
+	command -v slurmctld >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq slurm-wlm munge; }
+	$(BIN)/pytest -m slurm
+
+lint: $(READY)  ## formatting, types, and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check workflow rules
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt workflow rules
+
+bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md
+	$(BIN)/python benchmarks/spectra.py
+
+generated: $(READY)  ## rewrite what is generated: default config, schemas, conda envs
+	$(BIN)/python -m neurospect.settings config
+	$(BIN)/python -m neurospect.provenance.environment envs
+
+lock: ## renew requirements.lock from pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet torch==2.13.0
+	build/lock/bin/pip install --quiet -e '.[workflow,dev]'
+	build/lock/bin/pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock
+
+clean:  ## remove results and .venv
+	rm -rf results/* $(VENV) .snakemake

@@ -1,0 +1,1 @@
+"""Atomic writes, memory-mapped arrays, labelled arrays and tables."""

@@ -1,0 +1,1 @@
+"""Where data come from: each cohort yields participants, arrays and a description."""

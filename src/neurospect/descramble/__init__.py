@@ -1,0 +1,1 @@
+"""Descrambler groups and the SVD (room kept for the third system)."""

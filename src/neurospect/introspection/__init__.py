@@ -1,0 +1,1 @@
+"""Auto-encoded hidden activations (room kept for the fourth system)."""

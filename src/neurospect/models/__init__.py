@@ -1,0 +1,1 @@
+"""Networks as plain modules without training code, by name."""

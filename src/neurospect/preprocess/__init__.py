@@ -1,0 +1,1 @@
+"""From cohorts to what models read: splits (and, later, ICA, task maps and volumes)."""

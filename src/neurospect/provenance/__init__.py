@@ -1,0 +1,1 @@
+"""Digests, recipe ids, records and audit: where every file came from."""

@@ -1,0 +1,1 @@
+"""Saliency maps and adversarial robustness (room kept for the second system)."""

@@ -1,0 +1,1 @@
+"""Spectra of gradients, activations and adjoints, by groups of samples."""

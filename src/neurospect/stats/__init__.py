@@ -1,0 +1,1 @@
+"""Tests on arrays: arrays in, tables out."""

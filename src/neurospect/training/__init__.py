@@ -1,0 +1,1 @@
+"""One training loop: progress, checkpoint, resume to the same bits."""
