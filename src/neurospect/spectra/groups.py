@@ -1,0 +1,111 @@
+"""Which samples of a batch belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from neurospect.errors import BadInputError
+
+WHOLE_BATCH = "all"
+
+
+@dataclass(frozen=True)
+class SampleGroups:
+    """Groups of samples as contiguous segments of the batch, after sorting by group.
+
+    Attributes
+    ----------
+    names
+        One per group, in the order of the segments.
+    sizes
+        Samples in each group.
+    order
+        Sample indices that bring the batch into group order; None when it already is.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    order: torch.Tensor | None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples in the batch."""
+        return sum(self.sizes)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """First sample of each segment."""
+        return tuple(int(start) for start in np.cumsum((0, *self.sizes[:-1])))
+
+    def sort(self, samples: torch.Tensor) -> torch.Tensor:
+        """Bring `samples` (first dimension: the batch) into group order, without a copy if it is."""
+        if self.order is None:
+            return samples
+        return samples.index_select(0, self.order.to(samples.device))
+
+
+def sample_groups(
+    labels: ArrayLike, *, levels: Sequence[Any] | None = None, smallest: int = 2
+) -> SampleGroups:
+    """Sort the samples of a batch into groups.
+
+    Parameters
+    ----------
+    labels
+        One label per sample, shape (samples,): numbers or text.
+    levels
+        Labels that must occur, in the order in which the groups are wanted; by default the labels
+        that do occur, sorted.
+    smallest
+        Fewest samples that a group may have.
+
+    Raises
+    ------
+    BadInputError
+        When `labels` is not a vector, holds a missing value, a label not among `levels`, or a
+        group of fewer than `smallest` samples.
+    """
+    vector = np.asarray(labels.cpu() if isinstance(labels, torch.Tensor) else labels)
+    if vector.ndim != 1 or vector.size == 0:
+        raise _bad("shape", vector.shape, "one label per sample, shape (samples,)")
+    missing = [i for i, label in enumerate(vector.tolist()) if label is None or label != label]
+    if missing:
+        raise _bad(f"sample {missing[0]}", f"{len(missing)} missing labels", "a label everywhere")
+    known = np.unique(vector) if levels is None else np.asarray(list(levels), dtype=vector.dtype)
+    codes = np.full(vector.size, -1)
+    for code, level in enumerate(known):
+        codes[vector == level] = code
+    if (codes < 0).any():
+        stray = vector[codes < 0][0]
+        raise _bad(f"label {stray!s}", "not among the levels", f"one of {known.tolist()}")
+    sizes = np.bincount(codes, minlength=len(known))
+    for level, size in zip(known, sizes, strict=True):
+        if size < smallest:
+            noun = "sample" if size == 1 else "samples"
+            raise _bad(f"group {level!s}", f"{size} {noun}", f"at least {smallest}")
+    if WHOLE_BATCH in {str(level) for level in known}:
+        raise _bad(f"label {WHOLE_BATCH!r}", "reserved for the whole batch", "another name")
+    order = np.argsort(codes, kind="stable")
+    contiguous = bool((order == np.arange(order.size)).all())
+    return SampleGroups(
+        names=tuple(str(level) for level in known),
+        sizes=tuple(int(size) for size in sizes),
+        order=None if contiguous else torch.from_numpy(order),
+    )
+
+
+def whole_batch(samples: int) -> SampleGroups:
+    """Return the one group that holds every sample."""
+    return SampleGroups(names=(WHOLE_BATCH,), sizes=(samples,), order=None)
+
+
+def _bad(field: str, found: object, expected: str) -> BadInputError:
+    return BadInputError(
+        "groups", field, found=found, expected=expected, remedy="Mend the vector of group labels."
+    )

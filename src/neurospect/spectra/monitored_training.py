@@ -1,0 +1,178 @@
+"""Train one model and record its group spectra in the same pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import nn
+
+from neurospect.errors import BadInputError
+from neurospect.models.registry import build_model
+from neurospect.spectra.blocks import BlockPlan, spread_steps
+from neurospect.spectra.groups import sample_groups
+from neurospect.spectra.recorder import GradientSpectra
+from neurospect.training.compute import prepare_compute
+from neurospect.training.loop import Examples, TrainingPlan, train
+
+
+@dataclass(frozen=True)
+class MonitoredTraining:
+    """What came of it: the model, its history, its spectra and its block gradients."""
+
+    model: nn.Module
+    history: pd.DataFrame
+    spectra: xr.DataTree
+    blocks: xr.DataTree
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """What to record.
+
+    Attributes
+    ----------
+    group_column, levels
+        Column of the participants table, and its values in the order wanted.
+    every, factors_every
+        Steps between spectra of gradients, and of activations and adjoints.
+    compared
+        Groups whose block gradients are kept for a permutation test; may be empty.
+    blocks_per_group, block_steps
+        Blocks in each of them, and how many steps to keep.
+    """
+
+    group_column: str
+    levels: Sequence[str]
+    every: int
+    factors_every: int
+    compared: Sequence[str]
+    blocks_per_group: int
+    block_steps: int
+
+
+def train_with_spectra(
+    participants: pd.DataFrame,
+    array: np.ndarray,
+    *,
+    target: str,
+    family: str,
+    architecture: Mapping[str, Any],
+    plan: TrainingPlan,
+    monitoring: Monitoring,
+    device: str = "auto",
+    threads: int = 1,
+    checkpoint: str | Path | None = None,
+    identity: str = "",
+    name: str = "training",
+) -> MonitoredTraining:
+    """Train on the training split and record spectra by group, step by step.
+
+    Parameters
+    ----------
+    participants
+        One row per row of `array`, with columns `split`, `target` and the group column.
+    array
+        Shape (participants, features), float32.
+    target
+        Column that classification learns.
+    family, architecture
+        Of the model, as in `build_model`.
+    plan, monitoring
+        How to train, and what to record.
+    device, threads
+        As in `prepare_compute`.
+    checkpoint, identity, name
+        As in `train`.
+
+    Raises
+    ------
+    BadInputError
+        When a level has fewer than two participants in the training split, or the training fails.
+    """
+    place = prepare_compute(device, threads)
+    groups = participants[monitoring.group_column]
+    rows = _rows_by_group(participants, groups, monitoring.levels, plan.seed)
+    labels = groups.iloc[rows["train"]].to_numpy()
+    classes = sorted(participants[target].iloc[np.concatenate(list(rows.values()))].unique())
+    codes = pd.Categorical(participants[target], categories=classes).codes.astype(np.int64)
+    examples = {
+        split: Examples(
+            torch.from_numpy(np.ascontiguousarray(array[index])), torch.from_numpy(codes[index])
+        ).to(place)
+        for split, index in rows.items()
+    }
+    model = build_model(
+        family,
+        task=plan.task,
+        features=array.shape[1],
+        classes=len(classes),
+        seed=plan.seed,
+        **architecture,
+    ).to(place)
+    full_batch = plan.batch_size is None
+    spectra = GradientSpectra(
+        model,
+        labels,
+        levels=monitoring.levels,
+        every=monitoring.every,
+        factors_every=monitoring.factors_every,
+        blocks=_block_plan(monitoring, plan.epochs),
+        smallest_group=2 if full_batch else 0,
+    )
+
+    def tell_groups(batch: torch.Tensor) -> None:
+        spectra.groups = labels[batch.numpy()]
+
+    with spectra:
+        history = train(
+            model,
+            examples["train"],
+            plan,
+            validation=examples["validation"],
+            checkpoint=checkpoint,
+            identity=identity,
+            alongside={"spectra": spectra},
+            before_batch=tell_groups,
+            name=name,
+        )
+    return MonitoredTraining(
+        model, history, spectra.to_datatree(), spectra.to_block_datatree()
+    )
+
+
+def _block_plan(monitoring: Monitoring, steps: int) -> BlockPlan | None:
+    if not monitoring.compared:
+        return None
+    kept = spread_steps(steps, monitoring.block_steps)
+    return BlockPlan(tuple(monitoring.compared), monitoring.blocks_per_group, frozenset(kept))
+
+
+def _rows_by_group(
+    participants: pd.DataFrame, groups: pd.Series, levels: Sequence[str], seed: int
+) -> dict[str, np.ndarray]:
+    """Rows of each split, in group order; inside a group shuffled, so that blocks are alike."""
+    shuffled = np.random.default_rng(seed).permutation(len(participants))
+    rows = {}
+    for split in ("train", "validation"):
+        inside = shuffled[(participants["split"].to_numpy() == split)[shuffled]]
+        inside = inside[groups.isin(levels).to_numpy()[inside]]
+        if not len(inside):
+            raise BadInputError(
+                "splits",
+                split,
+                found="no participant of the groups",
+                expected="some",
+                remedy="Enlarge the split, or add participants.",
+            )
+        codes = pd.Categorical(groups.iloc[inside], categories=list(levels)).codes
+        rows[split] = inside[np.argsort(codes, kind="stable")]
+    # Says which group is too small, before any training.
+    sample_groups(groups.iloc[rows["train"]].to_numpy(), levels=levels)
+    return rows

@@ -1,0 +1,40 @@
+"""Two-sample t-tests along either axis of a pair of matrices."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+
+def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.DataFrame:
+    """Test the rows of two matrices against each other, then their columns.
+
+    Two-tailed t-tests with equal variances: for each row with its columns as observations, and for
+    each column with its rows as observations. Observations of this kind are in general not
+    independent, and the p values then not to be trusted; see `max_statistic_test`.
+
+    Parameters
+    ----------
+    a, b
+        Same shape (rows, columns).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `axis` ("row" or "column"), `index` (from 0), `t`, `p`; NaN where a test is
+        undefined.
+    """
+    frames = []
+    for axis, observations in (("row", 1), ("column", 0)):
+        with warnings.catch_warnings():
+            # Constant observations make t undefined: NaN says so.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            t, p = stats.ttest_ind(a, b, axis=observations)
+        frames.append(
+            pd.DataFrame({"axis": axis, "index": np.arange(t.size), "t": t, "p": p})
+        )
+    return pd.concat(frames, ignore_index=True)

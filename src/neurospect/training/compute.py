@@ -1,0 +1,53 @@
+"""Where and how a training computes: device, threads, determinism."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from neurospect.errors import BadInputError
+
+log = logging.getLogger(__name__)
+
+
+def prepare_compute(device: str, threads: int) -> torch.device:
+    """Choose the device, keep to `threads` threads, and ask for deterministic algorithms.
+
+    Parameters
+    ----------
+    device
+        "auto" (CUDA where there is one), "cpu" or "cuda".
+    threads
+        For PyTorch, BLAS and OpenMP alike.
+
+    Returns
+    -------
+    torch.device
+        Where to train.
+
+    Raises
+    ------
+    BadInputError
+        When CUDA is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise BadInputError(
+            "config",
+            "device",
+            found="cuda, but PyTorch sees no CUDA device",
+            expected="a machine with a CUDA device",
+            remedy="Use device: auto or cpu, or run where there is a GPU.",
+        )
+    torch.set_num_threads(threads)
+    threadpool_limits(limits=threads)
+    # An operation without a deterministic algorithm on CUDA warns; the warning goes to the log.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    logging.captureWarnings(True)
+    chosen = torch.device("cuda" if available and device != "cpu" else "cpu")
+    log.info("computing on %s with %d thread(s), deterministic algorithms on", chosen, threads)
+    return chosen
