@@ -51,7 +51,9 @@ class SinusoidSettings(_Strict):
     classes: list[float] = Field(
         [1.0, 2.0, 3.0, 4.0], min_length=2, description="frequencies in Hz, or phases in radians"
     )
-    frequency_hz: Positive = Field(2.0, description="the one frequency, where classes are phases")
+    frequency_hz: Positive | None = Field(
+        None, description="the one frequency in Hz, where classes are phases; null otherwise"
+    )
     per_class: Count = Field(250, description="samples per class")
     length: Count = Field(100, description="time points")
     sampling_rate_hz: Positive = Field(50.0, description="time points per second")
@@ -59,6 +61,12 @@ class SinusoidSettings(_Strict):
         0.1, description="standard deviation of the Gaussian noise (the wave has amplitude 1)"
     )
     seed: Seed = Field(0, description="noise and free phases")
+
+    @model_validator(mode="after")
+    def _frequency_for_phases(self) -> SinusoidSettings:
+        if (self.classes_by == "phase") != (self.frequency_hz is not None):
+            raise ValueError("frequency_hz is for classes by phase, and needed for them")
+        return self
 
 
 class CohortSettings(_Strict):
@@ -73,16 +81,16 @@ class CohortSettings(_Strict):
 class SplitSettings(_Strict):
     """Shares of the participants."""
 
-    train: Share = Field(0.8, description="share for training")
+    training: Share = Field(0.8, description="share for training")
     validation: Share = Field(0.1, description="share for validation")
     test: Share = Field(0.1, description="share for testing")
     seed: Seed = Field(0, description="which participant goes where")
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> SplitSettings:
-        total = self.train + self.validation + self.test
+        total = self.training + self.validation + self.test
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"train, validation and test sum to {total:g}, not to 1")
+            raise ValueError(f"training, validation and test sum to {total:g}, not to 1")
         return self
 
 

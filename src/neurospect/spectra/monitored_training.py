@@ -99,7 +99,7 @@ def train_with_spectra(
     place = prepare_compute(device, threads)
     groups = participants[monitoring.group_column]
     rows = _rows_by_group(participants, groups, monitoring.levels, plan.seed)
-    labels = groups.iloc[rows["train"]].to_numpy()
+    labels = groups.iloc[rows["training"]].to_numpy()
     classes = sorted(participants[target].iloc[np.concatenate(list(rows.values()))].unique())
     codes = pd.Categorical(participants[target], categories=classes).codes.astype(np.int64)
     examples = {
@@ -133,7 +133,7 @@ def train_with_spectra(
     with spectra:
         history = train(
             model,
-            examples["train"],
+            examples["training"],
             plan,
             validation=examples["validation"],
             checkpoint=checkpoint,
@@ -160,7 +160,7 @@ def _rows_by_group(
     """Rows of each split, in group order; inside a group shuffled, so that blocks are alike."""
     shuffled = np.random.default_rng(seed).permutation(len(participants))
     rows = {}
-    for split in ("train", "validation"):
+    for split in ("training", "validation"):
         inside = shuffled[(participants["split"].to_numpy() == split)[shuffled]]
         inside = inside[groups.isin(levels).to_numpy()[inside]]
         if not len(inside):
@@ -174,5 +174,5 @@ def _rows_by_group(
         codes = pd.Categorical(groups.iloc[inside], categories=list(levels)).codes
         rows[split] = inside[np.argsort(codes, kind="stable")]
     # Says which group is too small, before any training.
-    sample_groups(groups.iloc[rows["train"]].to_numpy(), levels=levels)
+    sample_groups(groups.iloc[rows["training"]].to_numpy(), levels=levels)
     return rows

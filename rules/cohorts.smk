@@ -1,0 +1,49 @@
+if SETTINGS.config.cohorts.mnist.source == "openml":
+
+    # Fetch full MNIST
+    # Where there is internet; the files' checksums are those that were published.
+    rule fetch_mnist:
+        output:
+            files=raw_files("mnist", SETTINGS.config.cohorts.mnist.model_dump()),
+            record=f"{SETTINGS.config.cohorts.mnist.folder}/fetch_mnist.record.json",
+        log:
+            f"{SETTINGS.config.cohorts.mnist.folder}/fetch_mnist.log",
+        params:
+            code=code_of("fetch_mnist"),
+            environment=pins_of("cohorts"),
+        conda:
+            "../envs/cohorts.yaml"
+        localrule: True
+        message:
+            "Fetching full MNIST"
+        script:
+            "../scripts/fetch_mnist.py"
+
+
+# Prepare a cohort
+# From its raw files (or its seed) to a participants table and one array.
+rule prepare_cohort:
+    input:
+        raw=cohort_raw_files,
+    output:
+        participants=COHORT + "/participants.tsv",
+        columns=COHORT + "/participants.json",
+        array=COHORT + "/array.npy",
+        description=COHORT + "/dataset_description.json",
+        record=COHORT + "/prepare_cohort.record.json",
+    log:
+        COHORT + "/prepare_cohort.log",
+    benchmark:
+        COHORT + "/prepare_cohort.benchmark.tsv"
+    params:
+        settings=cohort_settings,
+        code=code_of("prepare_cohort"),
+        environment=pins_of("cohorts"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../envs/cohorts.yaml"
+    message:
+        "Preparing cohort {wildcards.cohort}"
+    script:
+        "../scripts/prepare_cohort.py"

@@ -1,0 +1,159 @@
+# What the rules share: the only Python in the workflow. Settings are checked here, all at once.
+import os
+from operator import attrgetter
+
+from neurospect.cohorts.registry import raw_files
+from neurospect.errors import BadInputError, BadInputsError
+from neurospect.provenance.environment import env_digest
+from neurospect.provenance.source import source_digest
+from neurospect.provenance.tags import read_recipe
+from neurospect.settings import check_settings
+from snakemake.exceptions import WorkflowError
+
+try:
+    SETTINGS = check_settings(config, workflow.configfiles)
+except (BadInputError, BadInputsError) as error:
+    raise WorkflowError(str(error))
+
+RESULTS = SETTINGS.config.results
+COHORT = RESULTS + "/{cohort}/prepared"
+EXPERIMENT = RESULTS + "/{cohort}/{experiment}"
+PANEL = EXPERIMENT + "/{panel}/seed-{seed}"
+PAGE = EXPERIMENT + "/page/seed-{seed}"
+IMAGES = [".png", ".svg", ".pdf"]
+
+
+wildcard_constraints:
+    cohort="|".join(sorted({e.cohort for e in SETTINGS.experiments.values()})),
+    experiment="|".join(SETTINGS.experiments),
+    panel=r"(?!page\b)\w+",
+    seed=r"\d+",
+
+
+def code_of(script):
+    """Digest of a script and of every module of the library that it reaches."""
+    return source_digest(Path(workflow.basedir).parent / "scripts" / f"{script}.py")
+
+
+def pins_of(environment):
+    """Digest of the pinned packages of a conda environment."""
+    return env_digest(Path(workflow.basedir).parent / "envs" / f"{environment}.yaml")
+
+
+def experiment(wildcards):
+    return SETTINGS.experiments[wildcards.experiment]
+
+
+def of_experiment(setting):
+    """A setting of the experiment, as in of_experiment("training.epochs")."""
+    return lambda wildcards: attrgetter(setting)(experiment(wildcards))
+
+
+def of_panel(setting):
+    """A setting of the panel, as in of_panel("widths")."""
+    return lambda wildcards: getattr(experiment(wildcards).panels[wildcards.panel], setting)
+
+
+def groups_compared_in_panel(wildcards):
+    return experiment(wildcards).compared_groups(wildcards.panel)
+
+
+def from_compared_panel(file):
+    """A file of the panel whose model this panel looks at."""
+
+    def path(wildcards):
+        panel = experiment(wildcards).panels[wildcards.panel].compares
+        return PANEL.format(**{**wildcards, "panel": panel}) + "/" + file
+
+    return path
+
+
+def groups_are_the_target(wildcards):
+    chosen = experiment(wildcards)
+    compared = chosen.models[chosen.comparisons[wildcards.panel].compares]
+    return compared.task == "classification" and chosen.target == chosen.groups.column
+
+
+def cohort_settings(wildcards):
+    """Settings of a cohort that bear on its content (where its files lie does not)."""
+    settings = getattr(SETTINGS.config.cohorts, wildcards.cohort).model_dump()
+    return {key: value for key, value in settings.items() if key != "folder"}
+
+
+def cohort_raw_files(wildcards):
+    settings = getattr(SETTINGS.config.cohorts, wildcards.cohort).model_dump()
+    return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
+
+
+def panel_facts(wildcards):
+    """Panels of a figure page, in order: name, kind and what distinguishes them."""
+    chosen = experiment(wildcards)
+    return {
+        name: {
+            "compares": getattr(panel, "compares", None),
+            **chosen.models[getattr(panel, "compares", name)].model_dump(),
+        }
+        for name, panel in page_panels(chosen).items()
+    }
+
+
+def page_panels(chosen):
+    """Panels of the page: those that the papers letter; variants with longer names stand alone."""
+    return {name: panel for name, panel in chosen.panels.items() if len(name) == 1}
+
+
+def spectra_of_page(wildcards):
+    chosen = experiment(wildcards)
+    return [
+        PANEL.format(**{**wildcards, "panel": panel}) + "/spectra.nc"
+        for panel in page_panels(chosen)
+        if panel in chosen.models
+    ]
+
+
+def tests_of_page(wildcards):
+    chosen = experiment(wildcards)
+    return [
+        PANEL.format(**{**wildcards, "panel": panel}) + "/permutation_test.tsv"
+        for panel in page_panels(chosen)
+        if panel in chosen.comparisons
+    ]
+
+
+def figures_of_all_experiments():
+    """Every panel and page, and the chain of each."""
+    figures = []
+    for name, chosen in SETTINGS.experiments.items():
+        for seed in SETTINGS.config.seeds:
+            at = {"cohort": chosen.cohort, "experiment": name, "seed": seed}
+            figures.append(PAGE.format(**at) + "/figure")
+            figures += [PANEL.format(**at, panel=p) + "/trajectories" for p in chosen.models]
+            figures += [
+                PANEL.format(**at, panel=p) + "/group_differences" for p in chosen.comparisons
+            ]
+    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+
+
+def report_category(wildcards):
+    chosen = experiment(wildcards)
+    return f"Figure {chosen.figure}: {chosen.title}"
+
+
+def report_labels(kind):
+    """Labels of a figure in the report; evaluated when the report is made."""
+
+    def labels(wildcards, output):
+        return {
+            "panel": wildcards.get("panel", "whole page"),
+            "shows": kind,
+            "seed": wildcards.seed,
+            "recipe": (read_recipe(output.png) or "not made by a recorded job")[:12],
+        }
+
+    return labels
+
+
+def chain_labels(wildcards):
+    panel = "whole page" if wildcards.folder.startswith("page/") else wildcards.folder.split("/")[0]
+    seed = wildcards.folder.rsplit("seed-", 1)[-1]
+    return {"panel": panel, "shows": "where it came from", "seed": seed, "recipe": ""}

@@ -1,0 +1,27 @@
+# Split the participants
+# Into training, validation and test, balanced by class; nobody stands in two.
+rule split_participants:
+    input:
+        participants=COHORT + "/participants.tsv",
+    output:
+        splits=EXPERIMENT + "/splits.tsv",
+        columns=EXPERIMENT + "/splits.json",
+        record=EXPERIMENT + "/split_participants.record.json",
+    log:
+        EXPERIMENT + "/split_participants.log",
+    benchmark:
+        EXPERIMENT + "/split_participants.benchmark.tsv"
+    params:
+        training=lookup("splits/training", within=config),
+        validation=lookup("splits/validation", within=config),
+        test=lookup("splits/test", within=config),
+        seed=lookup("splits/seed", within=config),
+        stratify_by=of_experiment("target"),
+        code=code_of("split_participants"),
+        environment=pins_of("cohorts"),
+    conda:
+        "../envs/cohorts.yaml"
+    message:
+        "Splitting {wildcards.cohort} for {wildcards.experiment}"
+    script:
+        "../scripts/split_participants.py"

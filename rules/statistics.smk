@@ -1,0 +1,56 @@
+# Permute group labels
+# Over the block gradients kept in the training pass; nothing is trained again.
+rule permute_labels:
+    input:
+        blocks=from_compared_panel("block_gradients.nc"),
+    output:
+        differences=PANEL + "/permuted_differences.nc",
+        record=PANEL + "/permute_labels.record.json",
+    log:
+        PANEL + "/permute_labels.log",
+    benchmark:
+        PANEL + "/permute_labels.benchmark.tsv"
+    params:
+        groups=of_panel("groups"),
+        permutations=of_experiment("permutation.permutations"),
+        seed=of_experiment("permutation.seed"),
+        code=code_of("permute_labels"),
+        environment=pins_of("training"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../envs/training.yaml"
+    message:
+        "Permuting labels of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/permute_labels.py"
+
+
+# Test group differences
+# By the maximum statistic over relabelings; and, labelled as such, by the paper's t-tests.
+rule test_group_differences:
+    input:
+        differences=PANEL + "/permuted_differences.nc",
+        spectra=from_compared_panel("spectra.nc"),
+    output:
+        permutation_test=PANEL + "/permutation_test.tsv",
+        permutation_test_columns=PANEL + "/permutation_test.json",
+        t_tests=PANEL + "/t_tests.tsv",
+        t_tests_columns=PANEL + "/t_tests.json",
+        record=PANEL + "/test_group_differences.record.json",
+    log:
+        PANEL + "/test_group_differences.log",
+    benchmark:
+        PANEL + "/test_group_differences.benchmark.tsv"
+    params:
+        groups=of_panel("groups"),
+        alpha=of_experiment("permutation.alpha"),
+        labels_are_target=groups_are_the_target,
+        code=code_of("test_group_differences"),
+        environment=pins_of("statistics"),
+    conda:
+        "../envs/statistics.yaml"
+    message:
+        "Testing groups of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/test_group_differences.py"

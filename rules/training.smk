@@ -1,0 +1,49 @@
+# Train a model
+# And record, in the same pass, its gradient spectra by group of samples.
+rule train:
+    input:
+        participants=COHORT + "/participants.tsv",
+        array=COHORT + "/array.npy",
+        splits=EXPERIMENT + "/splits.tsv",
+    output:
+        model=PANEL + "/model.pt",
+        history=PANEL + "/history.tsv",
+        history_columns=PANEL + "/history.json",
+        spectra=PANEL + "/spectra.nc",
+        blocks=PANEL + "/block_gradients.nc",
+        record=PANEL + "/train.record.json",
+    log:
+        PANEL + "/train.log",
+    benchmark:
+        PANEL + "/train.benchmark.tsv"
+    params:
+        target=of_experiment("target"),
+        group_column=of_experiment("groups.column"),
+        group_levels=of_experiment("groups.levels"),
+        model=of_experiment("model"),
+        task=of_panel("task"),
+        widths=of_panel("widths"),
+        activation=of_panel("activation"),
+        epochs=of_experiment("training.epochs"),
+        learning_rate=of_experiment("training.learning_rate"),
+        batch_size=of_experiment("training.batch_size"),
+        evaluate_every=of_experiment("training.evaluate_every"),
+        checkpoint_every=of_experiment("training.checkpoint_every"),
+        spectra_every=of_experiment("spectra.every"),
+        factors_every=of_experiment("spectra.factors_every"),
+        compared_groups=groups_compared_in_panel,
+        blocks_per_group=of_experiment("permutation.blocks_per_group"),
+        block_steps=of_experiment("permutation.steps"),
+        device=lookup("device", within=config),
+        code=code_of("train"),
+        environment=pins_of("training"),
+    threads: lookup("threads", within=config)
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    conda:
+        "../envs/training.yaml"
+    message:
+        "Training {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,61 @@
+"""Train a model and record its gradient spectra by group."""
+
+from pathlib import Path
+from typing import Any
+
+from neurospect.arrays.checkpoints import write_checkpoint
+from neurospect.arrays.labelled import write_datatree
+from neurospect.arrays.numpy_files import open_array
+from neurospect.arrays.tables import read_table, write_table
+from neurospect.preprocess.splits import read_splits
+from neurospect.provenance.job import recorded_job
+from neurospect.spectra.monitored_training import Monitoring, train_with_spectra
+from neurospect.training.loop import HISTORY_COLUMNS, TrainingPlan
+
+
+def main(snakemake: Any) -> None:
+    params, output = snakemake.params, snakemake.output
+    with recorded_job(snakemake) as job:
+        text = sorted({"participant_id", params.target, params.group_column})
+        participants = read_table(snakemake.input.participants, required=text, text=text)
+        splits = read_splits(snakemake.input.splits, participants)
+        checkpoint = Path(output.model).with_name("unfinished_training.pt")
+        trained = train_with_spectra(
+            participants.merge(splits, on="participant_id", validate="one_to_one"),
+            open_array(snakemake.input.array),
+            target=params.target,
+            family=params.model,
+            architecture={"widths": params.widths, "activation": params.activation},
+            plan=TrainingPlan(
+                task=params.task,
+                epochs=params.epochs,
+                learning_rate=params.learning_rate,
+                batch_size=params.batch_size,
+                seed=int(snakemake.wildcards.seed),
+                evaluate_every=params.evaluate_every,
+                checkpoint_every=params.checkpoint_every,
+            ),
+            monitoring=Monitoring(
+                group_column=params.group_column,
+                levels=params.group_levels,
+                every=params.spectra_every,
+                factors_every=params.factors_every,
+                compared=params.compared_groups,
+                blocks_per_group=params.blocks_per_group,
+                block_steps=params.block_steps,
+            ),
+            device=params.device,
+            threads=snakemake.threads,
+            checkpoint=checkpoint,
+            identity=job.recipe,
+            name="{experiment} {panel} seed {seed}".format(**snakemake.wildcards),
+        )
+        write_checkpoint(output.model, {"model": trained.model.state_dict()})
+        write_table(output.history, trained.history, HISTORY_COLUMNS)
+        write_datatree(output.spectra, trained.spectra)
+        write_datatree(output.blocks, trained.blocks)
+        checkpoint.unlink(missing_ok=True)
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])
