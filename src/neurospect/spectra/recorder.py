@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from neurospect.errors import BadInputError
 from neurospect.spectra.blocks import BlockPlan
 from neurospect.spectra.coverage import covered_modules
-from neurospect.spectra.groups import WHOLE_BATCH, SampleGroups, sample_groups, whole_batch
+from neurospect.spectra.groups import SampleGroups, sample_groups, whole_batch
 from neurospect.spectra.segments import block_gradients, segment_gradients
 from neurospect.spectra.spectrum_of_rows import DataInput, row_spectra
 from neurospect.spectra.trajectories import QUANTITIES, Trajectory, block_tree, spectra_tree
@@ -92,6 +92,7 @@ class GradientSpectra:
         self._names = {id(weight): name for name, weight in self._watched.weights.items()}
         self._dtype = next(iter(self._watched.weights.values())).dtype
         self._groups: SampleGroups | None = None
+        self._whole: SampleGroups | None = None
         if groups is not None:
             self.groups = groups
         self._blocks = blocks
@@ -139,9 +140,8 @@ class GradientSpectra:
 
     def check_batch(self, samples: int) -> None:
         """Refuse a batch whose length differs from the group labels'."""
-        groups = self._groups
-        if groups is not None and groups.names != (WHOLE_BATCH,) and groups.samples != samples:
-            raise _bad("groups", f"{groups.samples} labels", f"{samples}, one per sample")
+        if self._groups is not None and self._groups.samples != samples:
+            raise _bad("groups", f"{self._groups.samples} labels", f"{samples}, one per sample")
 
     def receive(
         self, weight: nn.Parameter, activation: Tensor, adjoint: Tensor, *, is_data: bool
@@ -230,10 +230,11 @@ class GradientSpectra:
             list_of_kept.append(kept)
 
     def _batch_groups(self, samples: int) -> SampleGroups:
-        if self._groups is None or self._groups.names == (WHOLE_BATCH,):
-            if self._groups is None or self._groups.samples != samples:
-                self._groups = whole_batch(samples)
-        return self._groups
+        if self._groups is not None:
+            return self._groups
+        if self._whole is None or self._whole.samples != samples:
+            self._whole = whole_batch(samples)
+        return self._whole
 
     def _sorted_data(self, name: str, data: Tensor, groups: SampleGroups) -> Tensor:
         known = self._data.get(name)
@@ -259,11 +260,12 @@ class GradientSpectra:
         return found
 
     def _end_step(self) -> None:
-        if self.step % self._every == 0 and self._groups is not None:
-            sizes = self._groups.sizes
-            gradients = self._gradients
-            if self._groups.names != (WHOLE_BATCH,):
-                sizes = (sum(sizes), *sizes)
+        if self.step % self._every == 0:
+            gradients, groups = self._gradients, self._groups or self._whole
+            assert groups is not None
+            sizes = groups.sizes
+            if self._groups is not None:
+                sizes = (groups.samples, *sizes)
                 gradients = {n: torch.cat([g.sum(0, True), g]) for n, g in gradients.items()}
             self._trajectory.append(self.step, sizes, gradients, self._factor_spectra())
         self._gradients, self._uses = {}, {}

@@ -1,0 +1,340 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from neurospect.errors import BadInputError
+from neurospect.spectra import BlockPlan, GradientSpectra
+
+
+def network(widths=(6, 5, 3), dtype=torch.float64, seed=0, activation=nn.Tanh):
+    torch.manual_seed(seed)
+    layers = []
+    for i, o in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(i, o), activation()]
+    return nn.Sequential(*layers[:-1]).to(dtype)
+
+
+def batch(samples=12, features=6, dtype=torch.float64, seed=1):
+    return torch.randn(samples, features, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def autograd_group_gradients(model, inputs, labels, loss_of_samples):
+    """Gradient of each group's share of the mean loss, by plain autograd."""
+    gradients = {}
+    for group in sorted(set(labels)):
+        model.zero_grad()
+        mask = torch.tensor([label == group for label in labels])
+        (loss_of_samples(model(inputs))[mask].sum() / len(inputs)).backward()
+        gradients[str(group)] = {n: p.grad.clone() for n, p in model.named_parameters()}
+    model.zero_grad()
+    return gradients
+
+
+def squared_error(outputs):
+    return outputs.square().sum(-1)
+
+
+@pytest.mark.parametrize("labels", [[0] * 5 + [1] * 4 + [2] * 3, [0, 1, 2] * 4])
+def test_group_spectra_are_those_of_autograd(labels):
+    model, inputs = network(), batch()
+    with GradientSpectra(model, labels) as spectra:
+        squared_error(model(inputs)).mean().backward()
+    tree = spectra.to_datatree()
+    for group, expected in autograd_group_gradients(model, inputs, labels, squared_error).items():
+        for name in ("0.weight", "2.weight"):
+            np.testing.assert_allclose(
+                tree[name]["gradient"].sel(step=0, group=group),
+                np.linalg.svd(expected[name].numpy(), compute_uv=False),
+                rtol=1e-10,
+                atol=1e-14,
+            )
+
+
+def test_the_whole_batch_has_the_spectrum_of_the_gradient_that_trains_the_model():
+    model, inputs = network(), batch()
+    with GradientSpectra(model, [0, 1] * 6) as spectra:
+        squared_error(model(inputs)).mean().backward()
+    for name, weight in model.named_parameters():
+        if weight.ndim == 2:
+            np.testing.assert_allclose(
+                spectra.to_datatree()[name]["gradient"].sel(step=0, group="all"),
+                np.linalg.svd(weight.grad.numpy(), compute_uv=False),
+                rtol=1e-10,
+                atol=1e-14,
+            )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_activation_and_adjoint_spectra_are_those_of_the_captured_matrices(dtype):
+    model, inputs, labels = network(dtype=dtype), batch(dtype=dtype), np.array([0, 1, 1] * 4)
+    with GradientSpectra(model, labels) as spectra:
+        hidden = model[1](model[0](inputs))
+        hidden.retain_grad()
+        outputs = model[2](hidden)
+        outputs.retain_grad()
+        squared_error(outputs).mean().backward()
+    node = spectra.to_datatree()["2.weight"]
+    for group, rows in (("all", slice(None)), ("0", labels == 0), ("1", labels == 1)):
+        for quantity, matrix in (("activation", hidden.detach()), ("adjoint", outputs.grad)):
+            expected = np.linalg.svd(matrix[rows].double().numpy(), compute_uv=False)[:3]
+            found = node[quantity].sel(step=0, group=group).values[: len(expected)]
+            np.testing.assert_allclose(found, expected, atol=1e-7 * expected[0])
+
+
+def test_ranks_beyond_the_samples_of_a_group_are_nan_in_factors():
+    model = network((6, 5, 5))
+    with GradientSpectra(model, [0, 0, *[1] * 10]) as spectra:
+        squared_error(model(batch())).mean().backward()
+    activation = spectra.to_datatree()["0.weight"]["activation"].sel(step=0, group="0").values
+    assert np.isfinite(activation[:2]).all()
+    assert np.isnan(activation[2:]).all()
+
+
+def test_input_changed_in_place_is_decomposed_anew():
+    model, inputs = network(), batch()
+    with GradientSpectra(model) as spectra:
+        squared_error(model(inputs)).mean().backward()
+        squared_error(model(inputs)).mean().backward()
+        inputs.mul_(2)
+        squared_error(model(inputs)).mean().backward()
+    activation = spectra.to_datatree()["0.weight"]["activation"].sel(group="all").values
+    np.testing.assert_array_equal(activation[0], activation[1])
+    np.testing.assert_allclose(activation[2], 2 * activation[0])
+
+
+def test_two_hundred_adam_steps_are_bit_identical_with_and_without_monitoring():
+    inputs, labels = batch(40, 6, torch.float32), np.arange(40) % 4
+
+    def trained(monitored):
+        model = network(dtype=torch.float32)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+
+        def loop():
+            for _ in range(200):
+                optimizer.zero_grad()
+                squared_error(model(inputs)).mean().backward()
+                optimizer.step()
+
+        if monitored:
+            plan = BlockPlan(("0", "3"), 4, frozenset({0, 50, 199}))
+            with GradientSpectra(model, labels, blocks=plan) as spectra:
+                loop()
+            assert spectra.step == 200
+        else:
+            loop()
+        return [p.detach().clone() for p in model.parameters()]
+
+    for with_spectra, without in zip(trained(True), trained(False), strict=True):
+        assert torch.equal(with_spectra, without)
+
+
+def test_a_loop_that_is_not_ours_needs_three_lines():
+    model, data, labels = network(dtype=torch.float32), batch(dtype=torch.float32), [0, 1] * 6
+
+    def train(model):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for epoch in range(5):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(data), torch.zeros(12, 3))
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                model(data[:3])
+
+    with GradientSpectra(model, groups=labels, every=1) as spectra:
+        train(model)
+    tree = spectra.to_datatree()
+    node = tree["0.weight"]
+    assert set(tree.children) == {"0.weight", "2.weight"}
+    assert {"gradient", "activation", "adjoint"} <= set(node.data_vars)
+    assert node["gradient"].dims == ("step", "group", "rank")
+    assert node["step"].values.tolist() == [0, 1, 2, 3, 4]
+    assert node["group"].values.tolist() == ["all", "0", "1"]
+    assert node.attrs["group_sizes"] == [12, 6, 6]
+    assert node.attrs["scale"] == "contribution"
+    assert node.attrs["dtype"] == "float32"
+
+
+def test_only_every_so_many_steps_are_recorded():
+    model, inputs = network(), batch()
+    with GradientSpectra(model, every=2, factors_every=4) as spectra:
+        for _ in range(7):
+            squared_error(model(inputs)).mean().backward()
+    node = spectra.to_datatree()["0.weight"]
+    assert node["step"].values.tolist() == [0, 2, 4, 6]
+    assert node["adjoint"].sel(group="all", rank=1).notnull().values.tolist() == [1, 0, 1, 0]
+    assert node["gradient"].notnull().all()
+
+
+def test_a_weight_used_twice_is_summed_before_its_spectrum():
+    torch.manual_seed(0)
+    shared = nn.Linear(4, 4).double()
+    model, inputs = nn.Sequential(shared, nn.Tanh(), shared), batch(8, 4)
+    with GradientSpectra(model, [0, 1] * 4) as spectra:
+        squared_error(model(inputs)).mean().backward()
+    node = spectra.to_datatree()["0.weight"]
+    expected = autograd_group_gradients(model, inputs, [0, 1] * 4, squared_error)
+    for group in ("0", "1"):
+        np.testing.assert_allclose(
+            node["gradient"].sel(step=0, group=group),
+            np.linalg.svd(expected[group]["0.weight"].numpy(), compute_uv=False),
+            rtol=1e-10,
+        )
+    both = torch.cat([inputs, torch.tanh(shared(inputs)).detach()])
+    np.testing.assert_allclose(
+        node["activation"].sel(step=0, group="all"), torch.linalg.svdvals(both), rtol=1e-10
+    )
+
+
+def test_tokens_fold_into_their_samples():
+    torch.manual_seed(0)
+    model = nn.Linear(5, 3).double()
+    inputs = torch.randn(6, 4, 5, dtype=torch.float64)
+    labels = [0, 1, 0, 1, 1, 0]
+    with GradientSpectra(model, labels) as spectra:
+        model(inputs).square().sum((1, 2)).mean().backward()
+    expected = autograd_group_gradients(
+        model, inputs, labels, lambda outputs: outputs.square().sum((1, 2))
+    )
+    for group in ("0", "1"):
+        np.testing.assert_allclose(
+            spectra.to_datatree()["weight"]["gradient"].sel(step=0, group=group),
+            np.linalg.svd(expected[group]["weight"].numpy(), compute_uv=False),
+            rtol=1e-10,
+        )
+
+
+def test_groups_may_change_from_batch_to_batch():
+    model, inputs = network(), batch()
+    spectra = GradientSpectra(model, [0, 1] * 6, levels=[0, 1], smallest_group=0)
+    with spectra:
+        squared_error(model(inputs)).mean().backward()
+        spectra.groups = [0] * 5
+        squared_error(model(inputs[:5])).mean().backward()
+    node = spectra.to_datatree()["0.weight"]
+    assert node["group_size"].values.tolist() == [[12, 6, 6], [5, 5, 0]]
+    assert (node["gradient"].sel(step=1, group="1") == 0).all()
+
+
+def test_block_gradients_sum_to_their_groups_gradient():
+    model, inputs, labels = network(), batch(), np.array([0, 1, 2] * 4)
+    plan = BlockPlan(("0", "2"), 2, frozenset({1}))
+    with GradientSpectra(model, labels, blocks=plan) as spectra:
+        for _ in range(2):
+            squared_error(model(inputs)).mean().backward()
+    node = spectra.to_block_datatree()["0.weight"]
+    assert node["gradient"].sizes == {"step": 1, "block": 4, "row": 5, "column": 6}
+    assert node["step"].values.tolist() == [1]
+    expected = autograd_group_gradients(model, inputs, labels.tolist(), squared_error)
+    for group in ("0", "2"):
+        held = node["gradient"].isel(step=0, block=node["group"].values == group)
+        np.testing.assert_allclose(held.sum("block"), expected[group]["0.weight"], rtol=1e-10)
+
+
+def test_recording_goes_on_from_a_saved_state():
+    inputs, labels = batch(), [0, 1] * 6
+    plan = BlockPlan(("0", "1"), 2, frozenset({0, 2}))
+
+    def passes(model, spectra, count):
+        with spectra:
+            for _ in range(count):
+                squared_error(model(inputs)).mean().backward()
+
+    whole = GradientSpectra(network(), labels, blocks=plan)
+    passes(model := network(), whole := GradientSpectra(model, labels, blocks=plan), 4)
+    passes(model := network(), first := GradientSpectra(model, labels, blocks=plan), 2)
+    second = GradientSpectra(model, labels, blocks=plan)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    passes(model, second, 2)
+    assert second.to_datatree().identical(whole.to_datatree())
+    assert second.to_block_datatree().identical(whole.to_block_datatree())
+
+
+def test_what_is_not_recorded_is_listed_with_the_reason():
+    model = nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten(), nn.Linear(12, 4), nn.Linear(4, 2))
+    model[3].weight.requires_grad_(False)
+    spectra = GradientSpectra(model)
+    assert spectra.unrecorded == {
+        "0.weight": "layers of type Conv1d are not covered",
+        "0.bias": "a vector has a norm, not a spectrum",
+        "2.bias": "a vector has a norm, not a spectrum",
+        "3.weight": "frozen: it has no gradient",
+        "3.bias": "a vector has a norm, not a spectrum",
+    }
+
+
+def test_a_model_without_a_covered_layer_is_refused():
+    with pytest.raises(BadInputError, match="at least one trainable Linear"):
+        GradientSpectra(nn.Conv1d(2, 3, 3))
+
+
+def test_a_batch_of_another_length_is_refused_before_its_backward_pass():
+    model = network()
+    with (
+        pytest.raises(BadInputError, match="found 12 labels, expected 5, one per sample"),
+        GradientSpectra(model, [0, 1] * 6),
+    ):
+        model(batch(5))
+    assert not model[0]._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"every": 0}, "every: found 0"),
+        ({"every": 2, "factors_every": 3}, "a multiple of every"),
+        ({"quantities": ["hessian"]}, "quantities"),
+        ({"quantities": []}, "quantities"),
+        ({"groups": [0, 1] * 6, "blocks": BlockPlan(("7",), 2, frozenset({0}))}, "group 7"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, words):
+    with pytest.raises(BadInputError, match=words):
+        GradientSpectra(network(), **arguments)
+
+
+def test_no_hook_stays_behind_after_an_error_in_the_loop():
+    model = network()
+    with pytest.raises(ZeroDivisionError), GradientSpectra(model):
+        model(batch())
+        raise ZeroDivisionError
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@given(
+    widths=st.lists(st.integers(1, 7), min_size=3, max_size=4),
+    samples=st.integers(4, 9),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=30, deadline=None)
+def test_ranks_never_exceed_their_bounds(widths, samples, seed):
+    model = network(tuple(widths), seed=seed)
+    inputs = batch(samples, widths[0], seed=seed)
+    labels = np.arange(samples) % 2
+    with GradientSpectra(model, labels) as spectra:
+        squared_error(model(inputs)).mean().backward()
+    bottleneck = min(widths[1:-1])
+    for place, (i, o) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        node = spectra.to_datatree()[f"{2 * place}.weight"]
+        for group, size in (("all", samples), ("0", (samples + 1) // 2), ("1", samples // 2)):
+            values = node["gradient"].sel(step=0, group=group)
+            above = int((values > node["noise_floor"].sel(step=0, group=group)).sum())
+            upstream_of_bottleneck = place == 0 and len(widths) == 3
+            limit = bottleneck if upstream_of_bottleneck else max(i, o)
+            assert above <= min(i, o, size, limit)
+
+
+def test_the_output_layer_of_a_classifier_has_rank_classes_minus_one():
+    model = network((6, 8, 4))
+    inputs, classes = batch(30), torch.arange(30) % 4
+    with GradientSpectra(model, classes) as spectra:
+        nn.functional.cross_entropy(model(inputs), classes).backward()
+    node = spectra.to_datatree()["2.weight"]
+    above = node["gradient"] > node["noise_floor"]
+    assert above.sel(step=0, group="all").sum() == 3
