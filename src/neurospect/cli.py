@@ -1,0 +1,107 @@
+"""The command line: where a figure came from, and whether the proof of it holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from neurospect.arrays.atomic import write_text
+from neurospect.errors import BadInputError, BadInputsError
+from neurospect.provenance.audit import Examination, examine
+from neurospect.provenance.breaks import break_json, break_text, shown_path
+from neurospect.provenance.trace import chain_html, chain_text, trace
+
+SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``neurospect``.
+
+    Returns
+    -------
+    int
+        0 where all is sound, 1 where an audit found a break, 2 where the request cannot be met.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if options.verb == "trace":
+            return _trace(options.figure, options.html)
+        return _audit(options.path, as_json=options.json)
+    except (BadInputError, BadInputsError) as fault:
+        print(fault, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+    return IMPOSSIBLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="neurospect", description="Show where figures came from, and prove it."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"neurospect {metadata.version('neurospect')}"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    tracing = verbs.add_parser("trace", help="print the chain from a figure down to raw files")
+    tracing.add_argument("figure", type=Path, metavar="FIGURE")
+    tracing.add_argument("--html", type=Path, metavar="OUT", help="write the chain as a page, too")
+    auditing = verbs.add_parser(
+        "audit",
+        help="hash every link again and name what does not hold",
+        description="Exit status: 0 all holds, 1 a break was found, 2 cannot be audited.",
+    )
+    auditing.add_argument("path", type=Path, metavar="FIGURE|DIR")
+    auditing.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _trace(figure: Path, page: Path | None) -> int:
+    chain = trace(figure)
+    print(chain_text(chain))
+    if page:
+        write_text(page, chain_html(chain))
+    return SOUND
+
+
+def _audit(path: Path, *, as_json: bool) -> int:
+    found = examine(path)
+    print(_examination_json(found) if as_json else _examination_text(found))
+    return BROKEN if found.breaks else SOUND
+
+
+def _examination_text(found: Examination, most: int = 10) -> str:
+    counts = (
+        _count(found.records, "record"),
+        _count(found.files, "file"),
+        _count(len(found.breaks), "break"),
+    )
+    blocks = [", ".join(counts), *map(break_text, found.breaks)]
+    if found.unrecorded:
+        names = [f"  {shown_path(path)}" for path in found.unrecorded[:most]]
+        if len(found.unrecorded) > most:
+            names.append(f"  and {len(found.unrecorded) - most} more")
+        title = f"note: {_count(len(found.unrecorded), 'file')} that no record speaks of"
+        blocks.append("\n".join([title, *names]))
+    return "\n\n".join(blocks)
+
+
+def _examination_json(found: Examination) -> str:
+    content = {
+        "records": found.records,
+        "files": found.files,
+        "breaks": [break_json(each) for each in found.breaks],
+        "unrecorded": [shown_path(path) for path in found.unrecorded],
+    }
+    return json.dumps(content, indent=2)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""The records of a results folder, and the links between them.
+
+A link says which bytes, made by which recipe; the path beside it only says where to look first.
+So a results folder that was copied or renamed, or a file that was moved in it, is still found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from neurospect.errors import BadInputError
+from neurospect.provenance.content import absolute, file_sha256
+from neurospect.provenance.record import (
+    SUFFIX,
+    InputFile,
+    OutputFile,
+    Record,
+    checksum,
+    read_record,
+    recomputed_recipe,
+)
+from neurospect.provenance.source import modules_digest
+from neurospect.provenance.tags import FIGURE_SUFFIXES, read_recipe
+
+RESULTS = "results"
+"""Where to look for the records of a figure that lies elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filed:
+    """A record and where it lies.
+
+    Parameters
+    ----------
+    record
+        The record.
+    at
+        Its file.
+    root
+        The working directory that the paths in it start from, as the record's place tells.
+    results
+        The results folder that it lies in; None where its place does not tell.
+    """
+
+    record: Record
+    at: Path
+    root: Path
+    results: Path | None
+
+    def place(self, output: OutputFile) -> Path:
+        """Where an output lies: beside the record, wherever that was moved to."""
+        return self.at.parent / Path(output.path).name
+
+    def locate(self, path: str) -> Path:
+        """Where a path in the record points to, also in a results folder that was renamed."""
+        first, *rest = Path(path).parts or (".",)
+        if self.results and rest and first == Path(self.record.path).parts[0]:
+            return self.results.joinpath(*rest)
+        return self.root / path
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether the record is still as its job wrote it."""
+        record = self.record
+        return (
+            record.checksum == checksum(record)
+            and record.recipe == recomputed_recipe(record)
+            and record.code == modules_digest(record.modules)
+        )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The job that made an input, and whether it still makes those bytes."""
+
+    filed: Filed
+    output: OutputFile
+    same: bool
+
+
+@dataclass
+class Archive:
+    """Records by recipe, by content and by file; files already hashed.
+
+    Parameters
+    ----------
+    filed
+        The records.
+    unreadable
+        Files that are named as records and are none, with the reason.
+    """
+
+    filed: list[Filed] = field(default_factory=list)
+    unreadable: dict[Path, BadInputError] = field(default_factory=dict)
+    by_recipe: dict[str, list[Filed]] = field(default_factory=dict)
+    by_sha256: dict[str, list[tuple[Filed, OutputFile]]] = field(default_factory=dict)
+    by_file: dict[Path, tuple[Filed, OutputFile]] = field(default_factory=dict)
+    _read: dict[Path, Filed] = field(default_factory=dict)
+    _hashed: dict[Path, str] = field(default_factory=dict)
+
+    def sha256(self, path: Path) -> str:
+        """sha256 of a file, hashed once and never taken from a record."""
+        if path not in self._hashed:
+            self._hashed[path] = file_sha256(path)
+        return self._hashed[path]
+
+    @property
+    def files_hashed(self) -> int:
+        """How many files were hashed."""
+        return len(self._hashed)
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Read the records at these paths, those not read yet, and index all anew."""
+        for path in sorted(set(paths) - self._read.keys() - self.unreadable.keys()):
+            try:
+                record = read_record(path)
+            except BadInputError as fault:
+                self.unreadable[path] = fault
+            else:
+                self._read[path] = Filed(record, path, *_root_and_results(path, record.path))
+        self._index()
+
+    def _index(self) -> None:
+        self.by_file, self.by_recipe, self.by_sha256 = {}, {}, {}
+        for filed in sorted(self._read.values(), key=lambda filed: filed.record.run.ended):
+            for output in filed.record.outputs:
+                self.by_file[filed.place(output)] = (filed, output)
+        # A renamed rule leaves the record of its old name behind: a later job wrote its outputs.
+        current = {filed.at for filed, _ in self.by_file.values()}
+        self.filed = [
+            filed
+            for path, filed in sorted(self._read.items())
+            if path in current or not filed.record.outputs
+        ]
+        for filed in self.filed:
+            self.by_recipe.setdefault(filed.record.recipe, []).append(filed)
+            for output in filed.record.outputs:
+                self.by_sha256.setdefault(output.sha256, []).append((filed, output))
+
+    def with_content(self, sha256: str, size: int) -> Path | None:
+        """Find a file with these bytes in the folders that hold records."""
+        for folder in sorted({filed.at.parent for filed in self.filed}):
+            for path in sorted(folder.iterdir()):
+                if path.is_file() and path.stat().st_size == size and self.sha256(path) == sha256:
+                    return path
+        return None
+
+
+def open_archive(target: Path) -> Archive:
+    """Read every record that a figure or a results folder can be linked to.
+
+    Read are the records in and under a folder (of a figure: beside it), and in the results folder
+    that those lie in. For a figure that lies elsewhere, the nearest folder ``results`` is read
+    that is beside it, beside a folder above it, or in the working directory.
+
+    Parameters
+    ----------
+    target
+        A figure, or a folder.
+    """
+    target = absolute(target)
+    archive = Archive()
+    if target.is_dir():
+        archive.add(_record_files(target))
+    else:
+        archive.add(target.parent.glob(f"*{SUFFIX}"))
+    for folder in [*target.parents, Path.cwd()]:
+        if archive.filed if target.is_dir() else find_figure(archive, target):
+            break
+        archive.add(_record_files(folder / RESULTS))
+    homes = {filed.results for filed in archive.filed if filed.results}
+    for home in sorted(homes - {target}):
+        archive.add(_record_files(home))
+    _add_linked(archive)
+    return archive
+
+
+def find_figure(archive: Archive, figure: Path) -> tuple[Filed, OutputFile, str] | None:
+    """Find the record of a figure, and by what it was found.
+
+    Returns
+    -------
+    tuple or None
+        The record, the output that is the figure, and ``"tag"``, ``"sha256"`` or ``"place"``.
+    """
+    tag = read_recipe(figure) if is_figure(figure) else None
+    for filed in archive.by_recipe.get(tag or "", []):
+        outputs = [o for o in filed.record.outputs if Path(o.path).suffix == figure.suffix]
+        # A job may draw several figures: place tells which, else bytes, else the first is taken.
+        outputs.sort(key=lambda o: (filed.place(o) != figure, o.sha256 != archive.sha256(figure)))
+        if outputs:
+            return filed, outputs[0], "tag"
+    claims = archive.by_sha256.get(archive.sha256(figure), [])
+    if claims:
+        return *claims[0], "sha256"
+    if figure in archive.by_file:
+        return *archive.by_file[figure], "place"
+    return None
+
+
+def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
+    """Find the job that made an input of a record; None where no record tells.
+
+    Bytes count before paths: a job of another recipe that makes the same bytes is the origin too.
+    """
+    kin = archive.by_recipe.get(link.recipe or "", [])
+    near = sorted(kin, key=lambda other: other.root != filed.root)
+    for other in near:
+        for output in other.record.outputs:
+            if output.sha256 == link.sha256:
+                return Origin(other, output, same=True)
+    for other, output in archive.by_sha256.get(link.sha256, []):
+        return Origin(other, output, same=True)
+    for other in near:
+        for output in other.record.outputs:
+            if Path(output.path).name == Path(link.path).name:
+                return Origin(other, output, same=False)
+    claim = archive.by_file.get(filed.locate(link.path))
+    return Origin(*claim, same=False) if claim else None
+
+
+def find_files(filed: Filed, path: str) -> list[Path]:
+    """Files that a path in a record may mean: at home, and in the present working directory."""
+    places = dict.fromkeys((filed.locate(path), Path.cwd() / path))
+    return [place for place in places if place.is_file()]
+
+
+def _add_linked(archive: Archive) -> None:
+    """Add records that lie beside linked files elsewhere, such as files that a job fetched."""
+    asked: set[Path] = set()
+    while folders := _linked_folders(archive) - asked:
+        asked |= folders
+        archive.add(path for folder in folders for path in folder.glob(f"*{SUFFIX}"))
+
+
+def _linked_folders(archive: Archive) -> set[Path]:
+    folders = set()
+    for filed in archive.filed:
+        for path in {link.path for link in filed.record.inputs if link.recipe}:
+            home = filed.locate(path).parent
+            folders.add(home if home.is_dir() else (Path.cwd() / path).parent)
+    return folders
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Files in and under a folder, in order; hidden files and folders are left out."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent) / name for name in sorted(names) if not name.startswith("."))
+
+
+def is_figure(path: str | Path) -> bool:
+    """Whether a path is that of a figure."""
+    return Path(path).suffix in FIGURE_SUFFIXES
+
+
+def _record_files(folder: Path) -> list[Path]:
+    return [path for path in files_under(folder) if path.name.endswith(SUFFIX)]
+
+
+def _root_and_results(at: Path, recorded: str) -> tuple[Path, Path | None]:
+    """Working directory and results folder of a record, from where it lies and where it was.
+
+    The results folder may have been renamed, so its name need not agree; the rest must.
+    """
+    parts = Path(recorded).parts
+    depth = len(parts)
+    agrees = at.parts[1 - depth :] == parts[1:] and not Path(recorded).is_absolute()
+    if depth < 2 or depth > len(at.parents) or not agrees:
+        return (at.parent if recorded == at.name else Path.cwd()), None
+    root, results = at.parents[depth - 1], at.parents[depth - 2]
+    # Too little agrees to tell a renamed results folder from a figure copied to any folder.
+    told = results.name == parts[0] or depth > 2
+    return root, results if told else None

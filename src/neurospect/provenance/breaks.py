@@ -1,0 +1,100 @@
+"""What can be wrong between a figure and its raw files, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from neurospect.provenance.content import Json
+
+
+class BreakKind(Enum):
+    """What is wrong."""
+
+    RAW_CHANGED = "raw input changed"
+    RAW_MISSING = "raw input missing"
+    TAMPERED = "intermediate tampered"
+    OUTPUT_MISSING = "output missing"
+    FIGURE_EDITED = "figure edited"
+    RECORD_EDITED = "record edited"
+    RECORD_DELETED = "record deleted"
+    CODE_CHANGED = "code since changed"
+    ENVIRONMENT_CHANGED = "environment since changed"
+    STALE = "stale"
+
+
+_REMEDIES = {
+    BreakKind.RAW_CHANGED: "Restore the file, or run the workflow again on the new one.",
+    BreakKind.RAW_MISSING: "Put the file back; without it the chain cannot be proved.",
+    BreakKind.TAMPERED: "Delete the file and run its job again.",
+    BreakKind.OUTPUT_MISSING: "Run its job again.",
+    BreakKind.FIGURE_EDITED: "Draw it again, and keep edited copies outside the results folder.",
+    BreakKind.RECORD_EDITED: "Delete the record and run its job again.",
+    BreakKind.RECORD_DELETED: "Run its job again: files without a record prove nothing.",
+    BreakKind.CODE_CHANGED: "Run the workflow again, or check out the code that made the results.",
+    BreakKind.ENVIRONMENT_CHANGED: "Run the workflow again, or restore the environment files.",
+    BreakKind.STALE: "Run the workflow again: what this file was made from has been made anew.",
+}
+
+
+@dataclass(frozen=True)
+class Break:
+    """One place where the chain from raw files to figures does not hold.
+
+    Parameters
+    ----------
+    kind
+        What is wrong.
+    file
+        Where.
+    recorded, found
+        What the records say, and what is there.
+    figures
+        The figures that depend on it.
+    """
+
+    kind: BreakKind
+    file: Path
+    recorded: str
+    found: str
+    figures: tuple[Path, ...]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _REMEDIES[self.kind]
+
+
+def break_text(fault: Break, most: int = 6) -> str:
+    """Write a break as a short block, with at most so many figures by name."""
+    names = [shown_path(path) for path in fault.figures]
+    if len(names) > most:
+        names = [*names[:most], f"and {len(names) - most} more"]
+    return "\n".join(
+        [
+            f"{fault.kind.value}: {shown_path(fault.file)}",
+            f"  recorded  {fault.recorded}",
+            f"  found     {fault.found}",
+            f"  reaches   {', '.join(names) or 'no figure'}",
+            f"  to do     {fault.remedy}",
+        ]
+    )
+
+
+def break_json(fault: Break) -> dict[str, Json]:
+    """Write a break as a JSON object."""
+    return {
+        "kind": fault.kind.value,
+        "file": shown_path(fault.file),
+        "recorded": fault.recorded,
+        "found": fault.found,
+        "figures": [shown_path(path) for path in fault.figures],
+        "remedy": fault.remedy,
+    }
+
+
+def shown_path(path: Path) -> str:
+    """Path for people: relative to the working directory where it lies inside."""
+    inside = path.is_relative_to(Path.cwd())
+    return (path.relative_to(Path.cwd()) if inside else path).as_posix()

@@ -1,0 +1,279 @@
+"""Run a script as a job that leaves a record beside its outputs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from neurospect.errors import BadInputError, BadInputsError
+from neurospect.provenance.content import Json, absolute, file_sha256
+from neurospect.provenance.declared import by_hand as by_hand
+from neurospect.provenance.declared import named_files, named_params
+from neurospect.provenance.record import (
+    SUFFIX,
+    InputFile,
+    OutputFile,
+    Record,
+    Run,
+    checksum,
+    producer,
+    recipe_id,
+    write_record,
+)
+from neurospect.provenance.source import modules_digest, source_modules
+
+LOG = logging.getLogger(__name__)
+
+_PACKAGES = (
+    *("neurospect", "numpy", "scipy", "pandas", "xarray", "netCDF4", "pydantic", "torch"),
+    *("scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib", "seaborn", "snakemake"),
+)
+_DIGESTS = ("code", "environment")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A running job: its recipe id, and what the id was computed from."""
+
+    recipe: str
+    rule: str
+    params: dict[str, Json]
+    wildcards: dict[str, str]
+    inputs: tuple[InputFile, ...]
+
+
+@contextmanager
+def recorded_job(snakemake: Any) -> Iterator[Job]:
+    """Run the block as a job; when it ends well, write its record.
+
+    The record goes to ``snakemake.output.record``, beside the other outputs. Logging from INFO up
+    goes to ``snakemake.log[0]``. Bad input ends the process with status 1 and one plain message on
+    stderr; any other error leaves its traceback in the log and is raised. Neither leaves a record.
+
+    Parameters
+    ----------
+    snakemake
+        What Snakemake gives to a script, or `by_hand` in its place.
+
+    Yields
+    ------
+    Job
+        With the recipe id, so that a figure can carry it.
+    """
+    with _logging_to(snakemake.log), _refusals_in_plain_words():
+        destination = _record_path(snakemake)
+        destination.unlink(missing_ok=True)
+        plan, states = _plan(snakemake, destination)
+        LOG.info("%s, recipe %s", plan.rule, plan.recipe)
+        yield Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)
+        _refuse_changed_inputs(snakemake.input, states)
+        outputs = tuple(
+            _output_file(name, Path(path), plan.rule)
+            for name, path in named_files(snakemake.output)
+            if name != "record"
+        )
+        run = replace(plan.run, ended=_now())
+        write_record(destination, replace(plan, outputs=outputs, run=run))
+        LOG.info("done")
+
+
+def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[int, ...]]]:
+    """Record of the job, as far as it is known before it runs, and the state of its inputs."""
+    rule = str(snakemake.rule)
+    params = named_params(snakemake.params, rule)
+    given_code, environment = (params.pop(name, None) for name in _DIGESTS)
+    wildcards = {str(name): str(value) for name, value in snakemake.wildcards.items()}
+    script = _script_path(snakemake)
+    modules = source_modules(script)
+    code = modules_digest(modules)
+    if given_code not in (None, code):
+        LOG.warning("The code has changed since the workflow started; recorded is what runs now.")
+    states = {
+        path: _state(_existing_input(name, path, rule))
+        for name, path in named_files(snakemake.input)
+    }
+    inputs = tuple(_input_file(name, Path(path)) for name, path in named_files(snakemake.input))
+    recipe = recipe_id(
+        rule=rule,
+        code=code,
+        environment=None if environment is None else str(environment),
+        params=params,
+        wildcards=wildcards,
+        inputs=[(file.name, file.sha256) for file in inputs],
+    )
+    seed = params.get("seed", wildcards.get("seed"))
+    return Record(
+        recipe=recipe,
+        rule=rule,
+        script=recorded_path(script),
+        code=code,
+        modules=modules,
+        environment=None if environment is None else str(environment),
+        params=params,
+        wildcards=wildcards,
+        inputs=inputs,
+        outputs=(),
+        path=recorded_path(destination),
+        run=_run(seed if isinstance(seed, (int, str)) else None, int(snakemake.threads)),
+    ), states
+
+
+def _run(seed: int | str | None, threads: int) -> Run:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return Run(
+        host=socket.gethostname(),
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),
+        python=platform.python_version(),
+        versions=versions,
+        seed=seed,
+        threads=threads,
+        started=_now(),
+        ended="",
+    )
+
+
+def recorded_path(path: str | Path) -> str:
+    """Path as records state it: relative to the working directory inside it, absolute outside."""
+    here = Path.cwd()
+    for way in (absolute(path), Path(path).resolve()):
+        if way.is_relative_to(here):
+            return way.relative_to(here).as_posix()
+    return absolute(path).as_posix()
+
+
+def _script_path(snakemake: Any) -> Path:
+    # Snakemake runs a copy of the script and puts the path of the original into __file__.
+    given = getattr(snakemake, "script", None) or getattr(sys.modules["__main__"], "__file__", None)
+    return Path(given or Path(snakemake.scriptdir) / f"{snakemake.rule}.py")
+
+
+def _record_path(snakemake: Any) -> Path:
+    rule, files = f"rule {snakemake.rule}", dict(named_files(snakemake.output))
+    if not files.get("record", "").endswith(SUFFIX):
+        raise BadInputError(
+            rule,
+            "output.record",
+            found=files.get("record", "no such output"),
+            expected=f"a path that ends in {SUFFIX}",
+            remedy="Declare the record of the job as the output `record`.",
+        )
+    destination = Path(files["record"])
+    for name, path in files.items():
+        if Path(path).parent != destination.parent:
+            raise BadInputError(
+                rule,
+                f"output.{name}",
+                found=path,
+                expected=f"a file in {destination.parent}, where the record is",
+                remedy="Declare the outputs of a rule and their record in one folder.",
+            )
+    return destination
+
+
+def _existing_input(name: str, path: str, rule: str) -> Path:
+    if Path(path).is_file():
+        return Path(path)
+    raise BadInputError(
+        f"rule {rule}",
+        f"input.{name}",
+        found=f"{path}, a folder" if Path(path).is_dir() else f"no file {path}",
+        expected="a file",
+        remedy="Name each file that the job reads as an input of the rule.",
+    )
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def _input_file(name: str, path: Path) -> InputFile:
+    claim = producer(path)
+    size = path.stat().st_size
+    if claim is None:
+        return InputFile(name, recorded_path(path), file_sha256(path), size, None)
+    record, output = claim
+    as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
+    trusted = as_left and record.checksum == checksum(record)
+    sha256 = output.sha256 if trusted else file_sha256(path)
+    return InputFile(name, recorded_path(path), sha256, size, record.recipe)
+
+
+def _refuse_changed_inputs(inputs: Any, states: dict[str, tuple[int, ...]]) -> None:
+    for name, path in named_files(inputs):
+        if not Path(path).exists() or _state(Path(path)) != states[path]:
+            raise BadInputError(
+                path,
+                f"input.{name}",
+                found="a file that changed while the job ran",
+                expected="the file as it was when the job started",
+                remedy="Run the job again, and leave its inputs alone meanwhile.",
+            )
+
+
+def _output_file(name: str, path: Path, rule: str) -> OutputFile:
+    if not path.is_file():
+        raise BadInputError(
+            f"rule {rule}",
+            f"output.{name}",
+            found=f"{path}, a folder" if path.is_dir() else f"no file {path} after the job",
+            expected="a file",
+            remedy="The script must write every output that the rule declares.",
+        )
+    size, mtime_ns, inode = _state(path)
+    return OutputFile(name, recorded_path(path), file_sha256(path), size, mtime_ns, inode)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _logging_to(log: Any) -> Iterator[None]:
+    """Send logging from INFO up to the first log file, if there is one."""
+    if not len(log):
+        yield
+        return
+    path = Path(str(log[0]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(min(level, logging.INFO) or logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()
+
+
+@contextmanager
+def _refusals_in_plain_words() -> Iterator[None]:
+    try:
+        yield
+    except (BadInputError, BadInputsError) as fault:
+        LOG.error("%s", fault)
+        print(fault, file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception:
+        LOG.exception("The job failed")
+        raise

@@ -1,0 +1,241 @@
+"""The record of a job: a JSON file beside its outputs that says how they were made.
+
+The recipe id of a job is known before its outputs exist and holds no path and no host, so that a
+job that is run again elsewhere, on the same bytes, has the same id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar
+
+from neurospect.arrays.atomic import write_text
+from neurospect.errors import BadInputError
+from neurospect.provenance.content import Json, value_sha256
+
+FORMAT = 1
+SUFFIX = ".record.json"
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a job read; `recipe` is the id of the job that made it, None for a raw file."""
+
+    name: str
+    path: str
+    sha256: str
+    bytes: int
+    recipe: str | None
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that a job wrote, and the state in which the job left it."""
+
+    name: str
+    path: str
+    sha256: str
+    bytes: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and when a job ran; none of it counts in the recipe id."""
+
+    host: str
+    slurm_job_id: str | None
+    python: str
+    versions: dict[str, str]
+    seed: int | str | None
+    threads: int
+    started: str
+    ended: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """How the outputs of one job were made."""
+
+    recipe: str
+    rule: str
+    script: str
+    code: str
+    modules: dict[str, str]
+    environment: str | None
+    params: dict[str, Json]
+    wildcards: dict[str, str]
+    inputs: tuple[InputFile, ...]
+    outputs: tuple[OutputFile, ...]
+    path: str
+    run: Run
+    checksum: str = ""
+
+
+_TEXT, _WHOLE, _OBJECT, _LIST = (str,), (int,), (dict,), (list,)
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("rule", "script", "code", "path", "checksum"), _TEXT),
+    **dict.fromkeys(("name", "sha256", "host", "python", "started", "ended"), _TEXT),
+    **dict.fromkeys(("bytes", "mtime_ns", "inode", "threads"), _WHOLE),
+    **dict.fromkeys(("modules", "params", "wildcards", "versions", "run"), _OBJECT),
+    **dict.fromkeys(("inputs", "outputs"), _LIST),
+    **dict.fromkeys(("recipe", "environment", "slurm_job_id"), (str, NoneType)),
+    "seed": (int, str, NoneType),
+}
+_TYPE_NAMES = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
+_Part = TypeVar("_Part", InputFile, OutputFile, Run, Record)
+
+
+def recipe_id(
+    *,
+    rule: str,
+    code: str,
+    environment: str | None,
+    params: Mapping[str, Json],
+    wildcards: Mapping[str, str],
+    inputs: Iterable[tuple[str, str]],
+) -> str:
+    """Id of what a job does to which bytes.
+
+    Parameters
+    ----------
+    rule
+        Name of the rule.
+    code, environment
+        Digests of the source that the job reaches and of its environment.
+    params, wildcards
+        What the rule gives to the script, without `code` and `environment`.
+    inputs
+        Name and sha256 of each input file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (sha256).
+    """
+    return value_sha256(
+        [rule, code, environment, dict(params), dict(wildcards), sorted(map(list, inputs))]
+    )
+
+
+def recomputed_recipe(record: Record) -> str:
+    """Recipe id that follows from what a record states."""
+    return recipe_id(
+        rule=record.rule,
+        code=record.code,
+        environment=record.environment,
+        params=record.params,
+        wildcards=record.wildcards,
+        inputs=[(file.name, file.sha256) for file in record.inputs],
+    )
+
+
+def checksum(record: Record) -> str:
+    """Checksum of everything in a record but its checksum."""
+    content = asdict(record)
+    del content["checksum"]
+    return value_sha256({"format": FORMAT, **content})
+
+
+def write_record(path: str | Path, record: Record) -> Record:
+    """Write a record with its checksum, whole or not at all; return it as written."""
+    sealed = replace(record, checksum=checksum(record))
+    content = {"format": FORMAT, **asdict(sealed)}
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return sealed
+
+
+def read_record(path: str | Path) -> Record:
+    """Read a record; whether its checksum holds is for the caller to ask.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, is not JSON, or is not a record of this format.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _not_a_record(path, "file", error.strerror, "a readable file") from error
+    except ValueError as error:
+        raise _not_a_record(path, "JSON", error, "one JSON object") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise _not_a_record(path, "format", found, str(FORMAT))
+    del content["format"]
+    record = _part(Record, content, path, "record")
+    return replace(
+        record,
+        inputs=tuple(_part(InputFile, file, path, "inputs") for file in record.inputs),
+        outputs=tuple(_part(OutputFile, file, path, "outputs") for file in record.outputs),
+        run=_part(Run, record.run, path, "run"),
+    )
+
+
+def records_in(folder: Path) -> list[Record]:
+    """Read the records that lie in a folder, in the order of their names.
+
+    Raises
+    ------
+    BadInputError
+        One of them is not a record.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        state = path.stat()
+        found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
+    return found
+
+
+def producer(file: Path) -> tuple[Record, OutputFile] | None:
+    """Find the record, beside a file, of the job that made it; None for a raw file.
+
+    Where two records claim the file (a rule was renamed), the later job has it.
+
+    Raises
+    ------
+    BadInputError
+        A record beside the file cannot be read.
+    """
+    claims = [
+        (record, output)
+        for record in records_in(file.parent)
+        for output in record.outputs
+        if Path(output.path).name == file.name
+    ]
+    return max(claims, key=lambda claim: claim[0].run.ended, default=None)
+
+
+@cache
+def _read_once(path: Path, _mtime_ns: int, _size: int) -> Record:
+    return read_record(path)
+
+
+def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Part:
+    if not isinstance(content, dict):
+        raise _not_a_record(path, where, type(content).__name__, "an object")
+    names = {field.name for field in fields(kind)}
+    for name in sorted(names ^ content.keys()):
+        found = "no such field" if name in names else "a field that no record has"
+        raise _not_a_record(path, f"{where}.{name}", found, ", ".join(sorted(names)))
+    for name, value in content.items():
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in _TYPES[name])
+            raise _not_a_record(path, f"{where}.{name}", repr(value), kinds)
+    return kind(**content)
+
+
+def _not_a_record(path: str | Path, field: str, found: object, expected: str) -> BadInputError:
+    return BadInputError(
+        path,
+        field,
+        found=found,
+        expected=expected,
+        remedy="Records are written by jobs, never by hand: delete this one and run its job again.",
+    )

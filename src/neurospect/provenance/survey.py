@@ -1,0 +1,148 @@
+"""Everything that an audit has to look at: what is audited, and all that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neurospect.provenance.archive import (
+    Archive,
+    Filed,
+    Origin,
+    files_under,
+    find_figure,
+    is_figure,
+    origin,
+)
+from neurospect.provenance.record import SUFFIX, InputFile, OutputFile
+
+_NOT_RESULTS = (".log", ".benchmark.tsv", SUFFIX)
+_REPORT = "report.html"
+
+
+@dataclass
+class Survey:
+    """Records, the files that they made, and the links between them.
+
+    Parameters
+    ----------
+    made
+        By record: the outputs to check, and where each lies. Of a record that lies outside what
+        is audited, only the outputs that something audited was made from.
+    readers
+        By record and name of output: the records of the jobs that read it.
+    raw
+        Raw inputs, with the record that names them.
+    orphans
+        Inputs that a job made of which no record is left.
+    stale
+        Inputs that the job that makes them has since made differently.
+    lost
+        Figures that no record speaks of.
+    unrecorded
+        Other files that no record speaks of.
+    """
+
+    made: dict[Filed, list[tuple[OutputFile, Path]]] = field(default_factory=dict)
+    readers: dict[tuple[Filed, str], list[Filed]] = field(default_factory=dict)
+    raw: list[tuple[Filed, InputFile]] = field(default_factory=list)
+    orphans: list[tuple[Filed, InputFile]] = field(default_factory=list)
+    stale: list[tuple[Filed, InputFile, Origin]] = field(default_factory=list)
+    lost: list[Path] = field(default_factory=list)
+    unrecorded: list[Path] = field(default_factory=list)
+
+
+def survey_of(archive: Archive, target: Path) -> Survey:
+    """Survey a figure, or a folder, and everything upstream.
+
+    Parameters
+    ----------
+    archive
+        The records, from `open_archive`.
+    target
+        Absolute path of a figure or a folder.
+    """
+    survey = Survey()
+    if target.is_dir():
+        _begin_with_folder(survey, archive, target)
+    else:
+        beside = archive.by_file.get(target)
+        claim = beside or find_figure(archive, target)
+        if claim:
+            _check(survey, claim[0], claim[1], target)
+        else:
+            survey.lost.append(target)
+    _follow(survey, archive)
+    return survey
+
+
+def figures_of(survey: Survey, filed: Iterable[Filed]) -> set[Path]:
+    """Figures that records made, and those made from what they made, and so on."""
+    figures: set[Path] = set()
+    waiting, seen = list(filed), set[Filed]()
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for output, place in survey.made.get(current, []):
+            if is_figure(place):
+                figures.add(place)
+            waiting.extend(survey.readers.get((current, output.name), []))
+    return figures
+
+
+def figures_from(survey: Survey, filed: Filed, output: OutputFile, place: Path) -> set[Path]:
+    """Figures that depend on one output: itself, and those made from it."""
+    own = {place} if is_figure(place) else set[Path]()
+    return own | figures_of(survey, survey.readers.get((filed, output.name), []))
+
+
+def _begin_with_folder(survey: Survey, archive: Archive, folder: Path) -> None:
+    known = set(archive.by_file)
+    for filed in archive.filed:
+        known |= {filed.locate(link.path) for link in filed.record.inputs}
+        if filed.at.is_relative_to(folder):
+            survey.made.setdefault(filed, [])
+            for output in filed.record.outputs:
+                if archive.by_file[filed.place(output)][0] is filed:
+                    _check(survey, filed, output, filed.place(output))
+    for path in files_under(folder):
+        if path in known or path.name == _REPORT or path.name.endswith(_NOT_RESULTS):
+            continue
+        claim = find_figure(archive, path) if is_figure(path) else None
+        if claim:
+            # A copy, perhaps edited: it is held to the record of the figure that it copies.
+            _check(survey, claim[0], claim[1], path)
+        else:
+            (survey.lost if is_figure(path) else survey.unrecorded).append(path)
+
+
+def _check(survey: Survey, filed: Filed, output: OutputFile, place: Path) -> None:
+    checks = survey.made.setdefault(filed, [])
+    if all(place != other for _, other in checks):
+        checks.append((output, place))
+
+
+def _follow(survey: Survey, archive: Archive) -> None:
+    """Follow every link upstream from what is in the survey already."""
+    waiting, seen = list(survey.made), set[Filed]()
+    while waiting:
+        filed = waiting.pop()
+        if filed in seen:
+            continue
+        seen.add(filed)
+        for link in filed.record.inputs:
+            if link.recipe is None:
+                survey.raw.append((filed, link))
+                continue
+            source = origin(archive, filed, link)
+            if source is None:
+                survey.orphans.append((filed, link))
+                continue
+            if not source.same:
+                survey.stale.append((filed, link, source))
+            _check(survey, source.filed, source.output, source.filed.place(source.output))
+            survey.readers.setdefault((source.filed, source.output.name), []).append(filed)
+            waiting.append(source.filed)
