@@ -1,0 +1,65 @@
+"""Figure 1, from raw file to figure, made on a cluster."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from submitted_workflow import (
+    REPOSITORY,
+    clean_environment,
+    run_workflow_on_slurm,
+    submitted_job_ids,
+)
+
+CONFIGFILES = ["config/demo.yaml", "tests/workflow/tiny.yaml"]
+
+
+def _copy_of_the_repository(folder: Path) -> Path:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
+    return folder
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_figure_one_is_made_by_submitted_jobs_alone_and_passes_its_audit(
+    slurm: Path, tmp_path: Path
+) -> None:
+    repository = _copy_of_the_repository(tmp_path / "neurospect")
+    run = run_workflow_on_slurm(repository, configfiles=CONFIGFILES)
+    assert run.returncode == 0, run.stdout
+
+    results = repository / "results"
+    records = {
+        path.relative_to(results): json.loads(path.read_text())
+        for path in results.rglob("*.record.json")
+    }
+    made = [output["path"] for record in records.values() for output in record["outputs"]]
+    assert any(path.endswith(".png") for path in made), made
+    submitted = set(submitted_job_ids(run.stdout))
+    elsewhere = {
+        path: record["run"]["slurm_job_id"]
+        for path, record in records.items()
+        if record["run"]["slurm_job_id"] not in submitted
+    }
+    assert not elsewhere
+
+    neurospect = Path(sys.executable).with_name("neurospect")
+    audit = subprocess.run(
+        [neurospect, "audit", "results"],
+        cwd=repository,
+        env=clean_environment(repository),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert audit.returncode == 0, audit.stdout + audit.stderr

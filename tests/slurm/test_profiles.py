@@ -1,0 +1,243 @@
+"""What the two profiles promise, each kept by a real run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from submitted_workflow import (
+    PROFILE,
+    REPOSITORY,
+    clean_environment,
+    run_workflow_on_slurm,
+    snakemake_on_slurm,
+    submitted_job_ids,
+)
+
+DEFAULT_PROFILE = "workflow/profiles/default"
+
+# Every step adds a line: its name and, inside a job, the job's id and devices.
+THREE_STEPS = """
+ME = "${{SLURM_JOB_ID:-nowhere}} ${{CUDA_VISIBLE_DEVICES:-none}}"
+
+rule report:
+    input: "results/trained.txt"
+    output: "results/report.txt"
+    shell: "cp {input} {output}; echo report " + ME + " >> {output}; echo said by report"
+
+rule train:
+    input: "results/prepared.txt"
+    output: "results/trained.txt"
+    threads: 2
+    shell: "cp {input} {output}; echo train " + ME + " >> {output}; echo said by train"
+
+rule prepare:
+    input: "raw.txt"
+    output: "results/prepared.txt"
+    shell: "wc -c < {input} > {output}; echo prepare " + ME + " >> {output}; echo said by prepare"
+"""
+
+# Holds 450 MB for long enough to be seen.
+HUNGRY_STEP = f"""
+rule hungry:
+    output: "results/eaten.txt"
+    resources: mem_mb=lambda wildcards, attempt: 400 * attempt
+    shell: "{sys.executable} -c 'held = bytearray(450_000_000); import time; time.sleep(4)';"
+           " touch {{output}}"
+"""
+
+FAILING_STEPS = """
+rule mended:
+    input: "results/first.txt"
+    output: "results/second.txt"
+    shell: "echo looking for $((6 * 7)) keys; cp key.txt {output}"
+
+rule first:
+    output: "results/first.txt"
+    shell: "echo $SLURM_JOB_ID > {output}"
+"""
+
+ENDLESS_STEP = """
+rule endless:
+    output: "results/end.txt"
+    shell: "touch {output}.begun; sleep 600"
+"""
+
+
+def _workflow(folder: Path, snakefile: str) -> Path:
+    shutil.copytree(REPOSITORY / "workflow/profiles", folder / "workflow/profiles")
+    (folder / "workflow/Snakefile").write_text(snakefile)
+    # Over a megabyte: from there on Snakemake by itself goes by a file's time alone.
+    (folder / "raw.txt").write_bytes(b"x" * 1_500_000)
+    return folder
+
+
+def _options(profile: Path) -> dict[str, object]:
+    options = yaml.safe_load((profile / "config.yaml").read_text())
+    assert isinstance(options, dict)
+    return options
+
+
+def _request(job: str) -> dict[str, str]:
+    shown = subprocess.run(
+        ["scontrol", "show", "job", "--oneliner", job], capture_output=True, text=True, check=True
+    )
+    return dict(field.split("=", 1) for field in shown.stdout.split() if "=" in field)
+
+
+def _slurm_log(workdir: Path, job: str) -> str:
+    (log,) = (workdir / ".snakemake/slurm_logs").rglob(f"{job}.log")
+    return log.read_text()
+
+
+@pytest.fixture
+def run_here(tmp_path: Path) -> Callable[..., str]:
+    """Run three steps on this machine with the default profile; return what snakemake said."""
+    workdir = _workflow(tmp_path, THREE_STEPS)
+
+    def run(*options: str) -> str:
+        finished = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--nocolor", *options],
+            cwd=workdir,
+            env=clean_environment(workdir),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stdout
+        return finished.stdout
+
+    return run
+
+
+def test_both_profiles_mean_the_same_by_stale() -> None:
+    shared = _options(REPOSITORY / DEFAULT_PROFILE)
+    del shared["cores"]
+    on_slurm = _options(REPOSITORY / PROFILE)
+    assert shared == {name: on_slurm.get(name) for name in shared}
+
+
+def test_the_default_profile_is_found_by_itself_and_remakes_nothing_for_a_new_time_or_new_code(
+    run_here: Callable[..., str], tmp_path: Path
+) -> None:
+    run_here()
+    assert (tmp_path / "results/report.txt").exists()
+    (tmp_path / "raw.txt").touch()
+    snakefile = tmp_path / "workflow/Snakefile"
+    snakefile.write_text(snakefile.read_text().replace("said by", "now said by"))
+    assert "Nothing to be done" in run_here()
+    assert "Nothing to be done" not in run_here("--dry-run", "--workflow-profile", "none")
+
+
+def test_the_default_profile_remakes_what_new_bytes_make_stale(
+    run_here: Callable[..., str], tmp_path: Path
+) -> None:
+    run_here()
+    (tmp_path / "raw.txt").write_bytes(b"y" * 1_500_001)
+    run_here()
+    assert (tmp_path / "results/report.txt").read_text().splitlines()[0].strip() == "1500001"
+
+
+@pytest.mark.slurm
+def test_every_rule_runs_as_a_job_with_what_the_profile_asks_for(
+    slurm: Path, tmp_path: Path
+) -> None:
+    run = run_workflow_on_slurm(_workflow(tmp_path, THREE_STEPS))
+    assert run.returncode == 0, run.stdout
+    jobs = submitted_job_ids(run.stdout)
+    rows = [line.split() for line in (tmp_path / "results/report.txt").read_text().splitlines()]
+    assert rows[1:] == [
+        [rule, job, "none"] for rule, job in zip(("prepare", "train", "report"), jobs, strict=True)
+    ]
+    requests = [_request(job) for job in jobs]
+    assert [request["MinMemoryNode"] for request in requests] == ["4000M", "8000M", "4000M"]
+    assert [request["TimeLimit"] for request in requests] == ["02:00:00", "04:00:00", "02:00:00"]
+    assert [request["NumCPUs"] for request in requests] == ["1", "2", "1"]
+    assert [request["Requeue"] for request in requests] == ["1"] * 3
+    for rule, job in zip(("prepare", "train", "report"), jobs, strict=True):
+        assert f"said by {rule}" in _slurm_log(tmp_path, job)
+
+
+@pytest.mark.slurm
+def test_the_gpu_example_gives_a_device_to_train_alone(slurm: Path, tmp_path: Path) -> None:
+    workdir = _workflow(tmp_path, THREE_STEPS)
+    profile = workdir / PROFILE / "config.yaml"
+    uncommented, lines = re.subn(r"(?m)^(    )# (?=\w+: )", r"\1", profile.read_text())
+    assert lines == 2
+    profile.write_text(uncommented)
+    run = run_workflow_on_slurm(workdir, targets=["results/trained.txt"])
+    assert run.returncode == 0, run.stdout
+    prepare, train = (
+        line.split() for line in (workdir / "results/trained.txt").read_text().splitlines()[1:]
+    )
+    assert prepare[2] == "none"
+    assert train[2] in {"0", "1"}
+    assert _request(train[1])["Partition"] == "gpu"
+
+
+@pytest.mark.slurm
+def test_a_job_killed_for_memory_comes_back_asking_for_more(slurm: Path, tmp_path: Path) -> None:
+    run = run_workflow_on_slurm(_workflow(tmp_path, HUNGRY_STEP))
+    assert run.returncode == 0, run.stdout
+    first, second = submitted_job_ids(run.stdout)
+    assert "exceeded memory limit" in _slurm_log(tmp_path, first)
+    requests = [_request(first), _request(second)]
+    assert [request["MinMemoryNode"] for request in requests] == ["400M", "800M"]
+    # The rule says nothing about time: that growth is the profile's own.
+    assert [request["TimeLimit"] for request in requests] == ["02:00:00", "04:00:00"]
+
+
+@pytest.mark.slurm
+def test_a_failure_shows_its_log_and_the_next_run_makes_only_what_is_missing(
+    slurm: Path, tmp_path: Path
+) -> None:
+    workdir = _workflow(tmp_path, FAILING_STEPS)
+    failed = run_workflow_on_slurm(workdir, options=["--retries=0"])
+    assert failed.returncode != 0
+    assert "looking for 42 keys" in failed.stdout
+    (workdir / "key.txt").write_text("found")
+    mended = run_workflow_on_slurm(workdir)
+    assert mended.returncode == 0, mended.stdout
+    assert len(submitted_job_ids(mended.stdout)) == 1
+    assert (workdir / "results/second.txt").read_text() == "found"
+
+
+@pytest.mark.slurm
+def test_interrupting_the_run_cancels_its_jobs(slurm: Path, tmp_path: Path) -> None:
+    workdir = _workflow(tmp_path, ENDLESS_STEP)
+    run = subprocess.Popen(
+        snakemake_on_slurm(),
+        cwd=workdir,
+        env=clean_environment(workdir),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A pytest started in the background ignores Ctrl-C, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        _wait_for(workdir / "results/end.txt.begun")
+        run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    (job,) = submitted_job_ids(said)
+    assert _request(job)["JobState"] == "CANCELLED"
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.1)
