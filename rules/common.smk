@@ -20,7 +20,7 @@ COHORT = RESULTS + "/{cohort}/prepared"
 EXPERIMENT = RESULTS + "/{cohort}/{experiment}"
 PANEL = EXPERIMENT + "/{panel}/seed-{seed}"
 PAGE = EXPERIMENT + "/page/seed-{seed}"
-IMAGES = [".png", ".svg", ".pdf"]
+ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
 wildcard_constraints:
@@ -85,38 +85,32 @@ def cohort_raw_files(wildcards):
     return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
 
 
-def panel_facts(wildcards):
-    """Panels of a figure page, in order: name, kind and what distinguishes them."""
+def panel_title(wildcards, name=None):
+    """What a panel shows, in the papers' words: task, widths, activation."""
     chosen = experiment(wildcards)
-    return {
-        name: {
-            "compares": getattr(panel, "compares", None),
-            **chosen.models[getattr(panel, "compares", name)].model_dump(),
-        }
-        for name, panel in page_panels(chosen).items()
-    }
+    panel = chosen.panels[name or wildcards.panel]
+    model = chosen.models[getattr(panel, "compares", name or wildcards.panel)]
+    task = {"autoencoding": "Auto-encoding", "classification": "Classification"}[model.task]
+    title = f"{task}, {model.widths}, {ACTIVATION_NAMES[model.activation]}"
+    return title if panel is model else f"{title}: groups {' and '.join(panel.groups)}"
 
 
-def page_panels(chosen):
+def lettered_panels(wildcards, kind):
     """Panels of the page: those that the papers letter; variants with longer names stand alone."""
-    return {name: panel for name, panel in chosen.panels.items() if len(name) == 1}
+    return [name for name in getattr(experiment(wildcards), kind) if len(name) == 1]
 
 
-def spectra_of_page(wildcards):
-    chosen = experiment(wildcards)
-    return [
-        PANEL.format(**{**wildcards, "panel": panel}) + "/spectra.nc"
-        for panel in page_panels(chosen)
-        if panel in chosen.models
-    ]
+def lettered_panel_titles(wildcards):
+    """Titles by panel, in the order of the experiment's file."""
+    names = [name for name in experiment(wildcards).panels if len(name) == 1]
+    return {name: panel_title(wildcards, name) for name in names}
 
 
-def tests_of_page(wildcards):
-    chosen = experiment(wildcards)
-    return [
-        PANEL.format(**{**wildcards, "panel": panel}) + "/permutation_test.tsv"
-        for panel in page_panels(chosen)
-        if panel in chosen.comparisons
+def files_of_panels(kind, file):
+    """One file of each lettered panel; kind is "models" or "comparisons"."""
+    return lambda wildcards: [
+        f"{PANEL.format(**{**wildcards, 'panel': name})}/{file}"
+        for name in lettered_panels(wildcards, kind)
     ]
 
 
@@ -144,7 +138,7 @@ def report_labels(kind):
 
     def labels(wildcards, output):
         return {
-            "panel": wildcards.get("panel", "whole page"),
+            "panel": wildcards.get("panel", "page"),
             "shows": kind,
             "seed": wildcards.seed,
             "recipe": (read_recipe(output.png) or "not made by a recorded job")[:12],
@@ -154,6 +148,6 @@ def report_labels(kind):
 
 
 def chain_labels(wildcards):
-    panel = "whole page" if wildcards.folder.startswith("page/") else wildcards.folder.split("/")[0]
-    seed = wildcards.folder.rsplit("seed-", 1)[-1]
+    """Labels of a figure's chain: the folder is PANEL/seed-N."""
+    panel, seed = wildcards.folder.split("/seed-")
     return {"panel": panel, "shows": "where it came from", "seed": seed, "recipe": ""}

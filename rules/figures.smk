@@ -1,0 +1,96 @@
+# Draw the spectra of a panel
+# Singular values of every weight's gradient over training, whole batch and groups.
+rule draw_trajectories:
+    input:
+        spectra=PANEL + "/spectra.nc",
+    output:
+        png=report(
+            PANEL + "/trajectories.png",
+            caption="../workflow/report/trajectories.rst",
+            category=report_category,
+            labels=report_labels("gradient spectra"),
+        ),
+        svg=PANEL + "/trajectories.svg",
+        pdf=PANEL + "/trajectories.pdf",
+        record=PANEL + "/draw_trajectories.record.json",
+    log:
+        PANEL + "/draw_trajectories.log",
+    benchmark:
+        PANEL + "/draw_trajectories.benchmark.tsv"
+    params:
+        title=panel_title,
+        code=code_of("draw_trajectories"),
+        environment=pins_of("figures"),
+    conda:
+        "../envs/figures.yaml"
+    message:
+        "Drawing {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_trajectories.py"
+
+
+# Draw the group differences of a panel
+# Step by rank, with the permutation threshold; the paper's t-tests beside it.
+rule draw_group_differences:
+    input:
+        permutation_test=PANEL + "/permutation_test.tsv",
+        t_tests=PANEL + "/t_tests.tsv",
+    output:
+        png=report(
+            PANEL + "/group_differences.png",
+            caption="../workflow/report/group_differences.rst",
+            category=report_category,
+            labels=report_labels("group differences"),
+        ),
+        svg=PANEL + "/group_differences.svg",
+        pdf=PANEL + "/group_differences.pdf",
+        record=PANEL + "/draw_group_differences.record.json",
+    log:
+        PANEL + "/draw_group_differences.log",
+    benchmark:
+        PANEL + "/draw_group_differences.benchmark.tsv"
+    params:
+        title=panel_title,
+        code=code_of("draw_group_differences"),
+        environment=pins_of("figures"),
+    conda:
+        "../envs/figures.yaml"
+    message:
+        "Drawing {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_group_differences.py"
+
+
+# Draw a figure as one page
+# All lettered panels of an experiment, side by side.
+rule draw_page:
+    input:
+        spectra=files_of_panels("models", "spectra.nc"),
+        permutation_tests=files_of_panels("comparisons", "permutation_test.tsv"),
+    output:
+        png=report(
+            PAGE + "/figure.png",
+            caption="../workflow/report/page.rst",
+            category=report_category,
+            labels=report_labels("all panels"),
+        ),
+        svg=PAGE + "/figure.svg",
+        pdf=PAGE + "/figure.pdf",
+        record=PAGE + "/draw_page.record.json",
+    log:
+        PAGE + "/draw_page.log",
+    benchmark:
+        PAGE + "/draw_page.benchmark.tsv"
+    params:
+        title=of_experiment("title"),
+        panel_titles=lettered_panel_titles,
+        models=lambda wildcards: lettered_panels(wildcards, "models"),
+        comparisons=lambda wildcards: lettered_panels(wildcards, "comparisons"),
+        code=code_of("draw_page"),
+        environment=pins_of("figures"),
+    conda:
+        "../envs/figures.yaml"
+    message:
+        "Drawing the page of {wildcards.experiment}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_page.py"

@@ -1,0 +1,28 @@
+# Trace a figure
+# Its chain of jobs back to raw files, as a page for the report.
+rule trace_figure:
+    input:
+        figure=EXPERIMENT + "/{folder}/{figure}.png",
+    output:
+        chain=report(
+            EXPERIMENT + "/{folder}/{figure}.chain.html",
+            caption="../workflow/report/chain.rst",
+            category=report_category,
+            labels=chain_labels,
+        ),
+        record=EXPERIMENT + "/{folder}/{figure}.chain.record.json",
+    log:
+        EXPERIMENT + "/{folder}/{figure}.chain.log",
+    wildcard_constraints:
+        folder=r"\w+/seed-\d+",
+        figure=r"\w+",
+    params:
+        code=code_of("trace_figure"),
+        environment=pins_of("figures"),
+    conda:
+        "../envs/figures.yaml"
+    localrule: True
+    message:
+        "Tracing {input.figure}"
+    script:
+        "../scripts/trace_figure.py"

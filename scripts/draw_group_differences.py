@@ -1,0 +1,25 @@
+"""Draw where and when two groups' gradient spectra differ."""
+
+from typing import Any
+
+from neurospect.arrays.tables import read_table
+from neurospect.figures.difference_figure import difference_figure
+from neurospect.figures.saving import save_figure
+from neurospect.provenance.job import recorded_job
+
+TEXT = ["weight", "group_a", "group_b"]
+
+
+def main(snakemake: Any) -> None:
+    output = snakemake.output
+    with recorded_job(snakemake) as job:
+        figure = difference_figure(
+            read_table(snakemake.input.permutation_test, required=TEXT, text=TEXT),
+            read_table(snakemake.input.t_tests, required=TEXT, text=TEXT),
+            title=snakemake.params.title,
+        )
+        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])

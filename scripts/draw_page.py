@@ -1,0 +1,36 @@
+"""Draw all lettered panels of an experiment on one page."""
+
+from typing import Any
+
+from neurospect.arrays.labelled import read_datatree
+from neurospect.arrays.tables import read_table
+from neurospect.figures.page import figure_page
+from neurospect.figures.saving import save_figure
+from neurospect.provenance.job import recorded_job
+
+TEXT = ["weight", "group_a", "group_b"]
+
+
+def main(snakemake: Any) -> None:
+    inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+    with recorded_job(snakemake) as job:
+        spectra = dict(zip(params.models, map(read_datatree, inputs.spectra), strict=True))
+        tests = {
+            name: read_table(path, required=TEXT, text=TEXT)
+            for name, path in zip(params.comparisons, inputs.permutation_tests, strict=True)
+        }
+        panels = [
+            {
+                "name": name,
+                "title": title,
+                "kind": "trajectories" if name in spectra else "differences",
+                "data": spectra[name] if name in spectra else tests[name],
+            }
+            for name, title in params.panel_titles.items()
+        ]
+        figure = figure_page(params.title, panels)
+        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])

@@ -1,0 +1,20 @@
+"""Draw the gradient spectra of one training."""
+
+from typing import Any
+
+from neurospect.arrays.labelled import read_datatree
+from neurospect.figures.saving import save_figure
+from neurospect.figures.trajectories import trajectory_figure
+from neurospect.provenance.job import recorded_job
+
+
+def main(snakemake: Any) -> None:
+    output = snakemake.output
+    with recorded_job(snakemake) as job:
+        spectra = read_datatree(snakemake.input.spectra)
+        figure = trajectory_figure(spectra, title=snakemake.params.title)
+        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])

@@ -1,0 +1,16 @@
+"""Show the chain of jobs and files from a figure back to raw data."""
+
+from typing import Any
+
+from neurospect.arrays.atomic import write_text
+from neurospect.provenance.job import recorded_job
+from neurospect.provenance.trace import chain_html, trace
+
+
+def main(snakemake: Any) -> None:
+    with recorded_job(snakemake):
+        write_text(snakemake.output.chain, chain_html(trace(snakemake.input.figure)))
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])
