@@ -1,0 +1,274 @@
+"""What settings must agree on with each other and with the file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from neurospect.errors import BadInputError
+from neurospect.settings.faults import did_you_mean
+from neurospect.settings.layers import Place, Stated
+from neurospect.settings.models import kind_of_panel
+
+# The figures' page lies beside the panels.
+RESERVED_PANEL = "page"
+SHARES: tuple[Place, ...] = (("splits", "training"), ("splits", "validation"), ("splits", "test"))
+
+
+def faults_of_config(config: Stated) -> Iterator[BadInputError]:
+    """Name what does not fit together in a configuration, experiments left aside."""
+    for place in (
+        ("experiments",),
+        ("seeds",),
+        ("cohorts", "mnist", "classes"),
+        ("cohorts", "sinusoid", "classes"),
+    ):
+        yield from _repetitions(config, place)
+    yield from _experiments_folder(config)
+    yield from _overrides_of_nothing(config)
+    yield from _results(config)
+    yield from _shares(config)
+    yield from _mnist_folder(config)
+    yield from _sinusoid(config)
+
+
+def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
+    """Name what does not fit together in an experiment, or in it and its cohort."""
+    yield from _repetitions(experiment, ("groups", "levels"))
+    yield from _panels(experiment)
+    yield from _factors(experiment)
+    yield from _relabelings(experiment)
+    yield from _classes(experiment, config)
+
+
+def _repetitions(stated: Stated, place: Place) -> Iterator[BadInputError]:
+    if any(place[: len(wrong)] == wrong for wrong in stated.faulty):
+        return
+    values = stated[place]
+    twice = list(dict.fromkeys(str(value) for value in values if values.count(value) > 1))
+    if twice:
+        yield stated.fault(
+            place,
+            found=f"{', '.join(twice)} more than once",
+            expected="each once",
+            remedy="Remove the repetition.",
+        )
+
+
+def _experiments_folder(config: Stated) -> Iterator[BadInputError]:
+    place = ("experiments_folder",)
+    if config.sound(place) and not Path(config[place]).is_dir():
+        config.faulty.add(place)
+        yield config.fault(
+            place,
+            found=f"{config[place]}, which is not a folder",
+            expected="the folder of the experiment files",
+            remedy="Mend the path; it starts from the working directory.",
+        )
+
+
+def _overrides_of_nothing(config: Stated) -> Iterator[BadInputError]:
+    if not config.sound(("experiments",)) or not isinstance(config.values["overrides"], Mapping):
+        return
+    run = config["experiments",]
+    for name in config["overrides",]:
+        if config.sound(("overrides", name)) and name not in run:
+            yield config.fault(
+                ("overrides", name),
+                found="an experiment that is not run",
+                expected=f"one of {', '.join(run)}",
+                remedy=did_you_mean(name, run) or "Name it under experiments, too.",
+            )
+
+
+def _results(config: Stated) -> Iterator[BadInputError]:
+    if not config.sound(("results",)):
+        return
+    folder = Path(config["results",]).absolute()
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        blocked = f"{nearest} is not a folder"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        blocked = f"no permission to write into {nearest}"
+    else:
+        return
+    yield config.fault(
+        ("results",),
+        found=f"{config['results',]}: {blocked}",
+        expected="a folder that can be written",
+        remedy="Give another folder, or mend its permissions.",
+    )
+
+
+def _shares(config: Stated) -> Iterator[BadInputError]:
+    if not config.sound(*SHARES):
+        return
+    total = sum(config[place] for place in SHARES)
+    if abs(total - 1) > 1e-9:
+        yield config.fault(
+            ("splits",),
+            found=f"training, validation and test that sum to {total:g}",
+            expected="shares that sum to 1",
+            remedy="Mend one of them.",
+        )
+
+
+def _mnist_folder(config: Stated) -> Iterator[BadInputError]:
+    source, folder = ("cohorts", "mnist", "source"), ("cohorts", "mnist", "folder")
+    if not config.sound(source, folder) or config[source] == "packaged":
+        return
+    if config[folder] is None:
+        yield config.fault(
+            folder,
+            found="nothing",
+            expected=f"a folder, for source {config[source]}",
+            remedy="Say where the four IDX files are to lie, or use source: packaged.",
+        )
+    elif config[source] == "idx" and not Path(config[folder]).is_dir():
+        yield config.fault(
+            folder,
+            found=f"{config[folder]}, which is not a folder",
+            expected="the folder of the four IDX files",
+            remedy="Mend the path, or use source: packaged.",
+        )
+
+
+def _sinusoid(config: Stated) -> Iterator[BadInputError]:
+    by, classes, one, rate = (
+        ("cohorts", "sinusoid", key)
+        for key in ("classes_by", "classes", "frequency_hz", "sampling_rate_hz")
+    )
+    if not config.sound(by, one):
+        return
+    is_phase = config[by] == "phase"
+    if is_phase != (config[one] is not None):
+        yield config.fault(
+            one,
+            found="nothing" if is_phase else config[one],
+            expected="the one frequency of all classes" if is_phase else "null",
+            remedy=f"classes_by is {config[by]}: mend one of the two.",
+        )
+        return
+    if not config.sound(classes, rate):
+        return
+    frequencies = [config[one]] if is_phase else config[classes]
+    outside = [f"{hertz:g}" for hertz in frequencies if not 0 < hertz < config[rate] / 2]
+    if outside:
+        yield config.fault(
+            one if is_phase else classes,
+            found=f"{', '.join(outside)} Hz",
+            expected=f"between 0 and {config[rate] / 2:g} Hz, half of sampling_rate_hz",
+            remedy="Lower the frequency, or raise sampling_rate_hz.",
+        )
+
+
+def _panels(experiment: Stated) -> Iterator[BadInputError]:
+    panels = experiment.values.get("panels")
+    if not isinstance(panels, dict):
+        return
+    if RESERVED_PANEL in panels:
+        yield experiment.fault(
+            ("panels", RESERVED_PANEL),
+            found="the name of the figures' page",
+            expected="another name",
+            remedy="Rename the panel.",
+        )
+    models = [name for name, panel in panels.items() if kind_of_panel(panel) == "model"]
+    comparisons = [name for name in panels if name not in models]
+    for name in comparisons:
+        yield from _comparison(experiment, name, [str(model) for model in models])
+    batch = ("training", "batch_size")
+    if comparisons and experiment.sound(batch) and experiment[batch] is not None:
+        yield experiment.fault(
+            batch,
+            found=experiment[batch],
+            expected=f"null, since panel {comparisons[0]} compares groups in the full batch",
+            remedy="Leave batch_size out, or the comparisons.",
+        )
+
+
+def _comparison(experiment: Stated, panel: str, models: list[str]) -> Iterator[BadInputError]:
+    compares, groups = ("panels", panel, "compares"), ("panels", panel, "groups")
+    if experiment.sound(compares) and experiment[compares] not in models:
+        yield experiment.fault(
+            compares,
+            found=experiment[compares],
+            expected=f"a panel with a model ({', '.join(models) or 'there is none'})",
+            remedy=did_you_mean(experiment[compares], models) or "Name one of these.",
+        )
+    yield from _repetitions(experiment, groups)
+    levels = ("groups", "levels")
+    if not experiment.sound(groups, levels):
+        return
+    strangers = [group for group in experiment[groups] if group not in experiment[levels]]
+    if strangers:
+        yield experiment.fault(
+            groups,
+            found=", ".join(strangers),
+            expected=f"two of groups.levels ({', '.join(experiment[levels])})",
+            remedy="Compare groups that are told apart.",
+        )
+
+
+def _factors(experiment: Stated) -> Iterator[BadInputError]:
+    every, factors = ("spectra", "every"), ("spectra", "factors_every")
+    if experiment.sound(every, factors) and experiment[factors] % experiment[every]:
+        yield experiment.fault(
+            factors,
+            found=experiment[factors],
+            expected=f"a multiple of spectra.every ({experiment[every]})",
+            remedy="Mend one of the two.",
+        )
+
+
+def _relabelings(experiment: Stated) -> Iterator[BadInputError]:
+    count, alpha = ("permutation", "permutations"), ("permutation", "alpha")
+    if not experiment.sound(count, alpha):
+        return
+    fewest = int(np.ceil(1 / experiment[alpha] - 1e-9)) - 1
+    if experiment[count] < fewest:
+        yield experiment.fault(
+            count,
+            found=experiment[count],
+            expected=f"{fewest} or more, for a p value of {experiment[alpha]:g} to be possible",
+            remedy="Ask for more permutations, or for a larger alpha.",
+        )
+
+
+def _classes(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
+    """Target and groups must be classes of the cohort, known before it is made."""
+    if not experiment.sound(("cohort",)):
+        return
+    cohort = experiment["cohort",]
+    names, of_column = ("cohorts", cohort, "classes"), ("cohorts", cohort, "classes_by")
+    if cohort == "sinusoid" and not config.sound(of_column):
+        return
+    column = config[of_column] if cohort == "sinusoid" else "digit"
+    for place in (("target",), ("groups", "column")):
+        if experiment.sound(place) and experiment[place] != column:
+            yield experiment.fault(
+                place,
+                found=experiment[place],
+                expected=f"the column of classes of cohort {cohort}, {column}",
+                remedy="Mend the name, or the settings of the cohort.",
+            )
+    levels = ("groups", "levels")
+    if not (config.sound(names) and experiment.sound(levels)):
+        return
+    kept = [_class_name(value) for value in config[names]]
+    strangers = [level for level in experiment[levels] if level not in kept]
+    if strangers:
+        yield experiment.fault(
+            levels,
+            found=", ".join(strangers),
+            expected=f"classes that cohort {cohort} keeps ({', '.join(kept)})",
+            remedy=f"Name them in cohorts.{cohort}.classes, or leave them out here.",
+        )
+
+
+def _class_name(value: str | float) -> str:
+    """Name a class as the cohort's table will."""
+    return value if isinstance(value, str) else np.format_float_positional(value, trim="-")
