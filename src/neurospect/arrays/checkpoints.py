@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,21 +33,27 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         When the file is missing, cut short or damaged, or is no checkpoint.
     """
     try:
+        # PyTorch does not compare the checksums that it writes.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise BadInputError(
-            path,
-            "checkpoint",
-            found=f"a file that cannot be read ({str(error).splitlines()[0][:120]})",
-            expected="a whole checkpoint",
-            remedy="Delete it: the training then starts anew from its beginning.",
-        ) from error
+    except pickle.UnpicklingError as error:
+        raise _refused(path, "objects other than tensors and plain values") from error
+    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise _refused(path, f"a file that cannot be read ({said.splitlines()[0]})") from error
     if not isinstance(content, dict):
-        raise BadInputError(
-            path,
-            "checkpoint",
-            found=type(content).__name__,
-            expected="a dictionary",
-            remedy="Delete it: it was not written by neurospect.",
-        )
+        raise _refused(path, type(content).__name__)
     return content
+
+
+def _refused(path: str | Path, found: str) -> BadInputError:
+    return BadInputError(
+        path,
+        "checkpoint",
+        found=found,
+        expected="a whole checkpoint of tensors and plain values",
+        remedy="Delete it and run the step that writes it again; a training then starts anew.",
+    )

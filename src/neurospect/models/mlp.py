@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from neurospect.errors import BadInputError
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -29,7 +31,20 @@ def mlp(inputs: int, outputs: int, *, widths: Sequence[int], activation: str) ->
     -------
     torch.nn.Sequential
         Maps (samples, inputs) to (samples, outputs), with PyTorch's initial weights.
+
+    Raises
+    ------
+    BadInputError
+        When there is no such activation.
     """
+    if activation not in ACTIVATIONS:
+        raise BadInputError(
+            "model",
+            "activation",
+            found=repr(activation),
+            expected=f"one of {', '.join(ACTIVATIONS)}",
+            remedy="Mend the name.",
+        )
     layers: list[nn.Module] = []
     for width in widths:
         layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]

@@ -48,5 +48,6 @@ def build_model(
         )
     outputs = features if task == "autoencoding" else classes
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Only this generator: torch.manual_seed would seed those of CUDA devices, too.
+        torch.default_generator.manual_seed(seed)
         return FAMILIES[family](features, outputs, **architecture)

@@ -6,11 +6,13 @@ import logging
 import os
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from neurospect.errors import BadInputError
 
 log = logging.getLogger(__name__)
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def prepare_compute(device: str, threads: int) -> torch.device:
@@ -21,7 +23,7 @@ def prepare_compute(device: str, threads: int) -> torch.device:
     device
         "auto" (CUDA where there is one), "cpu" or "cuda".
     threads
-        For PyTorch, BLAS and OpenMP alike.
+        For PyTorch, BLAS and OpenMP alike, loaded already or later.
 
     Returns
     -------
@@ -44,6 +46,8 @@ def prepare_compute(device: str, threads: int) -> torch.device:
         )
     torch.set_num_threads(threads)
     threadpool_limits(limits=threads)
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
     # An operation without a deterministic algorithm on CUDA warns; the warning goes to the log.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)

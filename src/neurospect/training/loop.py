@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -49,7 +50,7 @@ class TrainingPlan:
     epochs, learning_rate, batch_size
         Of Adam; batch_size None is the full batch.
     seed
-        Of the order of mini-batches.
+        Of the order of mini-batches, and of what the model draws itself (dropout).
     evaluate_every, checkpoint_every
         In epochs.
     """
@@ -109,7 +110,8 @@ def train(
     """Train `model` in place with Adam.
 
     Interrupted at any moment and called again with the same arguments, it goes on from the last
-    checkpoint and ends with the same bits as an undisturbed run.
+    checkpoint and ends with the same bits as an undisturbed run. The global random state is left as
+    it was.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def train(
     checkpoint
         Where to keep the state between calls; removed at the end by the caller.
     identity
-        What the training is (a recipe id); a checkpoint of another identity is not used.
+        What the training is (a recipe id); a checkpoint of another identity or plan is not used.
     alongside
         States to keep in the checkpoint together with the model, by name.
     before_batch
@@ -138,17 +140,22 @@ def train(
     Raises
     ------
     BadInputError
-        When the loss stops being finite, or the checkpoint cannot be read.
+        When there are no examples, the loss stops being finite, or the checkpoint cannot be read
+        or does not fit the model.
     """
+    _check_examples(examples, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    whose = {"identity": identity, "plan": asdict(plan)}
     resumables: dict[str, Any] = {"model": model, "optimizer": optimizer, **(alongside or {})}
     history: list[list[float]] = []
     if checkpoint is not None:
-        history = _resume(Path(checkpoint), identity, resumables)
+        history = _resume(Path(checkpoint), whose, resumables)
     first = len(history)
+    model.train()
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
-        loss = _one_epoch(model, optimizer, examples, plan, epoch, before_batch)
+        with _own_randomness(examples.inputs.device, _seed_of(plan, epoch)):
+            loss = _one_epoch(model, optimizer, examples, plan, epoch, before_batch)
         if not math.isfinite(loss):
             raise BadInputError(
                 name,
@@ -163,9 +170,7 @@ def train(
         history.append([loss, *evaluation])
         if checkpoint is not None and epoch % plan.checkpoint_every == 0:
             states = {key: value.state_dict() for key, value in resumables.items()}
-            write_checkpoint(
-                checkpoint, {"identity": identity, "history": history, "states": states}
-            )
+            write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
         progress.show(epoch, loss, first)
     columns = list(HISTORY_COLUMNS)[1:]
     frame = pd.DataFrame(history, columns=columns)
@@ -204,19 +209,34 @@ def _one_epoch(
             part = Examples(examples.inputs[index], examples.classes[index])
         optimizer.zero_grad()
         loss = _loss(model(part.inputs), part, plan.task)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach()) * len(part.inputs)
     return total / samples
 
 
 def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None]:
-    """Indices of each mini-batch; None stands for all samples in their own order."""
+    """Draw the indices of each mini-batch; None stands for all samples in their own order."""
     if plan.batch_size is None or plan.batch_size >= samples:
         return [None]
-    # Seeded by epoch, so that a resumed training draws as an undisturbed one does.
-    generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + epoch)
-    return list(torch.randperm(samples, generator=generator).split(plan.batch_size))
+    generator = torch.Generator().manual_seed(_seed_of(plan, epoch))
+    order = torch.randperm(samples, generator=generator)
+    return list(torch.split(order, plan.batch_size))
+
+
+def _seed_of(plan: TrainingPlan, epoch: int) -> int:
+    """One seed per epoch, so that a resumed training draws as an undisturbed one does."""
+    return plan.seed * 1_000_003 + epoch
+
+
+@contextmanager
+def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
+        yield
 
 
 def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
@@ -225,17 +245,37 @@ def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
     return nn.functional.cross_entropy(outputs, examples.classes)
 
 
+def _check_examples(examples: Examples, name: str) -> None:
+    if not len(examples.inputs) or len(examples.inputs) != len(examples.classes):
+        raise BadInputError(
+            name,
+            "examples",
+            found=f"{len(examples.inputs)} inputs and {len(examples.classes)} classes",
+            expected="at least one example, each with its class",
+            remedy="Enlarge the training split, or give one class per example.",
+        )
+
+
 def _resume(
-    checkpoint: Path, identity: str, resumables: Mapping[str, Any]
+    checkpoint: Path, whose: Mapping[str, Any], resumables: Mapping[str, Any]
 ) -> list[list[float]]:
     if not checkpoint.exists():
         return []
     content = read_checkpoint(checkpoint)
-    if content.get("identity") != identity:
-        log.info("%s belongs to another recipe: starting anew", checkpoint)
+    if any(content.get(key) != value for key, value in whose.items()):
+        log.info("%s belongs to another training: starting anew", checkpoint)
         return []
-    for key, resumable in resumables.items():
-        resumable.load_state_dict(content["states"][key])
-    history: list[list[float]] = content["history"]
+    try:
+        for key, resumable in resumables.items():
+            resumable.load_state_dict(content["states"][key])
+        history: list[list[float]] = content["history"]
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            checkpoint,
+            "checkpoint",
+            found=f"a state that does not fit ({type(error).__name__}: {error})",
+            expected="the state of this training",
+            remedy="Delete it: the training then starts anew.",
+        ) from error
     log.info("going on from %s, after epoch %d", checkpoint, len(history))
     return history

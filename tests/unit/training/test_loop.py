@@ -1,0 +1,224 @@
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from neurospect.errors import BadInputError
+from neurospect.models.registry import build_model
+from neurospect.training.loop import (
+    HISTORY_COLUMNS,
+    Examples,
+    TrainingPlan,
+    evaluate,
+    train,
+)
+
+
+def blobs(samples=60, classes=3, features=5, spread=0.3, seed=0):
+    """Classes that a plane can part."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(samples) % classes
+    inputs = 3 * np.eye(classes, features)[codes] + spread * rng.normal(size=(samples, features))
+    return Examples(torch.tensor(inputs, dtype=torch.float32), torch.from_numpy(codes))
+
+
+def model_for(task, seed=0, dropout=0.0):
+    model = build_model(
+        "mlp", task=task, features=5, classes=3, seed=seed, widths=[8], activation="tanh"
+    )
+    return nn.Sequential(*model, nn.Dropout(dropout)) if dropout else model
+
+
+def plan(task="classification", epochs=5, **options):
+    return TrainingPlan(task=task, epochs=epochs, learning_rate=0.02, **options)
+
+
+def loss_by_hand(outputs, examples, task):
+    """Losses written out, without PyTorch's own."""
+    if task == "autoencoding":
+        return ((outputs - examples.inputs) ** 2).mean()
+    chosen = outputs[torch.arange(len(outputs)), examples.classes]
+    return (outputs.exp().sum(1).log() - chosen).mean()
+
+
+@pytest.mark.parametrize("task", ["classification", "autoencoding"])
+def test_full_batch_training_is_plain_adam(task):
+    examples, trained = blobs(), model_for(task)
+    reference = copy.deepcopy(trained)
+    history = train(trained, examples, plan(task, epochs=6))
+    optimizer = torch.optim.Adam(reference.parameters(), lr=0.02)
+    losses = []
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = loss_by_hand(reference(examples.inputs), examples, task)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    np.testing.assert_allclose(history["train_loss"], losses, rtol=1e-5)
+    for found, expected in zip(trained.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["classification", "autoencoding"])
+def test_learning_lowers_the_loss(task):
+    history = train(model_for(task), blobs(), plan(task, epochs=150))
+    assert history["train_loss"].iloc[-1] < 0.2 * history["train_loss"].iloc[0]
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_classes_that_can_be_parted_are_learnt_for_unseen_samples(batch_size):
+    history = train(
+        model_for("classification"),
+        blobs(),
+        plan(epochs=100, batch_size=batch_size),
+        validation=blobs(seed=1),
+    )
+    assert history["validation_accuracy"].iloc[-1] > 0.95
+    assert history["validation_loss"].iloc[-1] < 0.2
+
+
+def test_the_history_has_one_row_an_epoch_and_its_documented_columns():
+    history = train(model_for("classification"), blobs(), plan(epochs=4))
+    assert list(history.columns) == list(HISTORY_COLUMNS)
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_the_validation_split_is_looked_at_now_and_then_and_at_the_end():
+    history = train(
+        model_for("classification"),
+        blobs(),
+        plan(epochs=8, evaluate_every=3),
+        validation=blobs(seed=1),
+    )
+    looked_at = history.loc[history["validation_loss"].notna(), "epoch"]
+    assert looked_at.tolist() == [3, 6, 8]
+    assert history["validation_accuracy"].notna().sum() == 3
+
+
+def test_accuracy_is_undefined_for_autoencoding():
+    loss, accuracy = evaluate(model_for("autoencoding"), blobs(), "autoencoding")
+    assert loss > 0
+    assert np.isnan(accuracy)
+
+
+def test_evaluation_is_by_the_model_at_rest_and_leaves_its_mode():
+    model, examples = model_for("classification", dropout=0.5), blobs()
+    model.train()
+    loss, accuracy = evaluate(model, examples, "classification")
+    assert model.training
+    outputs = model[:-1](examples.inputs).detach()
+    assert loss == pytest.approx(float(loss_by_hand(outputs, examples, "classification")), rel=1e-5)
+    assert accuracy == float((outputs.argmax(1) == examples.classes).double().mean())
+
+
+def test_evaluation_does_not_touch_the_training():
+    def trained(**validation):
+        model = model_for("classification", dropout=0.5)
+        history = train(model, blobs(), plan(epochs=7, evaluate_every=1), **validation)
+        return history["train_loss"].tolist(), model.state_dict()
+
+    (losses, weights), (other_losses, other_weights) = (
+        trained(),
+        trained(validation=blobs(seed=1)),
+    )
+    assert losses == other_losses
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(16, [16, 16, 16, 12]), (59, [59, 1])])
+def test_every_epoch_goes_once_through_all_samples_in_a_new_order(batch_size, sizes):
+    drawn = []
+    train(
+        model_for("classification"),
+        blobs(),
+        plan(epochs=3, batch_size=batch_size),
+        before_batch=lambda index: drawn.append(index.tolist()),
+    )
+    assert [len(batch) for batch in drawn] == sizes * 3
+    order = [sample for batch in drawn for sample in batch]
+    per_epoch = [order[:60], order[60:120], order[120:]]
+    assert all(sorted(epoch) == list(range(60)) for epoch in per_epoch)
+    assert per_epoch[0] != per_epoch[1] != per_epoch[2]
+
+
+def test_indices_told_before_a_batch_are_those_of_its_samples():
+    model, examples, told, fed = model_for("classification"), blobs(), [], []
+    model.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0].clone()))
+    train(model, examples, plan(epochs=2, batch_size=25), before_batch=told.append)
+    assert len(told) == len(fed) == 6
+    for index, inputs in zip(told, fed, strict=True):
+        assert torch.equal(inputs, examples.inputs[index])
+
+
+def test_the_loss_of_an_epoch_weighs_every_sample_alike():
+    """With a model that hardly moves, it is the loss on all samples, however they are cut."""
+    examples, model = blobs(), model_for("classification")
+    outputs = model(examples.inputs).detach()
+    expected = float(loss_by_hand(outputs, examples, "classification"))
+    still = TrainingPlan("classification", epochs=1, learning_rate=1e-12, batch_size=59)
+    assert train(model, examples, still)["train_loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_batch_of_all_samples_is_the_full_batch():
+    histories = [
+        train(model_for("classification"), blobs(), plan(batch_size=size))
+        for size in (None, 60, 99)
+    ]
+    for history in histories[1:]:
+        pd.testing.assert_frame_equal(history, histories[0], check_exact=True)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 16}, {"dropout": 0.5}])
+def test_the_seed_alone_decides_what_is_drawn(options):
+    dropout = options.pop("dropout", 0.0)
+
+    def losses(seed):
+        torch.rand(3)
+        model = model_for("classification", dropout=dropout)
+        return train(model, blobs(), plan(seed=seed, **options))["train_loss"].tolist()
+
+    assert losses(3) == losses(3)
+    assert losses(3) != losses(4)
+
+
+def test_the_global_random_state_is_left_as_it_was():
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    train(model_for("classification", dropout=0.5), blobs(), plan(batch_size=16))
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_model_left_at_rest_is_trained_in_training_mode():
+    def losses(mode):
+        model = model_for("classification", dropout=0.5).train(mode)
+        return train(model, blobs(), plan())["train_loss"].tolist()
+
+    assert losses(True) == losses(False)
+
+
+def test_inputs_that_are_not_numbers_end_the_training_and_the_epoch_is_named():
+    examples = blobs()
+    examples.inputs[7, 2] = torch.nan
+    with pytest.raises(BadInputError, match=r"digits panel A: loss at epoch 1: found nan"):
+        train(model_for("classification"), examples, plan(), name="digits panel A")
+
+
+def test_a_training_that_diverges_is_ended_where_it_does():
+    steep = TrainingPlan("autoencoding", epochs=50, learning_rate=1e30)
+    with pytest.raises(BadInputError, match=r"loss at epoch \d+: found (inf|nan)") as raised:
+        train(model_for("autoencoding"), blobs(), steep)
+    assert raised.value.field != "loss at epoch 1"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "classes", "words"),
+    [(0, 0, "0 inputs and 0 classes"), (3, 2, "3 inputs and 2 classes")],
+)
+def test_examples_without_inputs_or_classes_are_refused(inputs, classes, words):
+    examples = Examples(torch.zeros(inputs, 5), torch.zeros(classes, dtype=torch.long))
+    with pytest.raises(BadInputError, match=words):
+        train(model_for("classification"), examples, plan())
