@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from neurospect.errors import BadInputError
+from neurospect.figures.style import paper_style
+from neurospect.figures.trajectories import (
+    draw_trajectories,
+    signal,
+    trajectory_figure,
+    value_limits,
+    weight_node,
+)
+
+Spectra = Callable[..., xr.DataTree]
+
+
+def made_node(gradient: list[list[float]], floor: float, sizes: list[int]) -> xr.Dataset:
+    """One weight, the same spectra for the whole batch and for group "a"."""
+    values = np.array(gradient)
+    return xr.Dataset(
+        {
+            "gradient": (("step", "group", "rank"), np.stack([values, values], axis=1)),
+            "noise_floor": (("step", "group"), np.full((len(values), 2), floor)),
+        },
+        coords={
+            "step": np.arange(len(values)),
+            "group": ["all", "a"],
+            "rank": np.arange(1, values.shape[1] + 1),
+        },
+        attrs={"scale": "contribution", "group_sizes": sizes},
+    )
+
+
+def drawn(node: xr.Dataset, group: str = "all") -> Axes:
+    with paper_style():
+        axes = Figure().add_subplot()
+        draw_trajectories(axes, node, group)
+    return axes
+
+
+def line_of(axes: Axes, rank: int) -> np.ndarray:
+    (line,) = [line for line in axes.lines if line.get_gid() == f"rank {rank}"]
+    return np.asarray(line.get_ydata(), dtype=float)
+
+
+def test_lines_of_a_group_are_its_contribution_times_samples_over_members(spectra: Spectra) -> None:
+    node = weight_node(spectra(), "2.weight")
+    axes = drawn(node, "1")
+    for rank in node["rank"].values:
+        contribution = node["gradient"].sel(group="1", rank=rank).values
+        shown = contribution > node["noise_floor"].sel(group="1").values
+        expected = np.where(shown, contribution * 10 / 6, np.nan)
+        np.testing.assert_allclose(line_of(axes, rank), expected)
+
+
+def test_lines_of_the_whole_batch_are_not_rescaled(spectra: Spectra) -> None:
+    node = weight_node(spectra(), "0.weight")
+    largest = node["gradient"].sel(group="all", rank=1).values
+    np.testing.assert_array_equal(line_of(drawn(node), 1), largest)
+
+
+def test_spectra_stored_at_mean_scale_are_not_scaled_again(spectra: Spectra) -> None:
+    node = weight_node(spectra(), "0.weight").assign_attrs(scale="mean")
+    largest = node["gradient"].sel(group="0", rank=1).values
+    np.testing.assert_array_equal(line_of(drawn(node, "0"), 1), largest)
+
+
+def test_group_sizes_that_vary_scale_each_step_by_its_own() -> None:
+    node = made_node([[1.0], [1.0], [1.0]], 1e-6, [])
+    node["group_size"] = (("step", "group"), [[8, 4], [8, 2], [8, 0]])
+    np.testing.assert_array_equal(signal(node, "a")[:, 0], [2.0, 4.0, np.nan])
+
+
+def test_values_at_or_under_the_noise_floor_are_not_drawn() -> None:
+    axes = drawn(made_node([[1.0, 0.2], [1.0, 0.1], [1.0, 0.05], [1.0, 0.0]], 0.1, [2, 2]))
+    np.testing.assert_array_equal(line_of(axes, 2), [0.2, np.nan, np.nan, np.nan])
+
+
+def test_a_value_between_two_gaps_is_drawn_as_a_dot() -> None:
+    axes = drawn(made_node([[1.0, 0.0], [1.0, 0.5], [1.0, 0.0], [1.0, 0.5]], 0.1, [2, 2]))
+    dots = {line.get_gid(): line.get_markevery() for line in axes.lines}
+    assert dots["rank 2"] == [1, 3]
+    assert dots["rank 1"] == []
+
+
+def test_the_greyed_region_ends_at_the_floor_of_the_group_shown() -> None:
+    axes = drawn(made_node([[1.0], [1.0]], 0.1, [6, 2]), "a")
+    (region,) = [c for c in axes.collections if isinstance(c, PolyCollection)]
+    vertices = region.get_paths()[0].vertices
+    assert vertices[:, 1].max() == pytest.approx(0.3)
+    assert vertices[:, 1].min() == pytest.approx(axes.get_ylim()[0])
+
+
+def test_steps_are_counted_from_one_on_a_log_axis() -> None:
+    axes = drawn(made_node([[1.0], [1.0], [1.0]], 0.1, [2, 2]))
+    assert axes.get_xscale() == "log"
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2, 3]] * 2
+
+
+def test_lines_grow_lighter_with_rank(spectra: Spectra) -> None:
+    axes = drawn(weight_node(spectra(ranks=6), "0.weight"))
+    lines = {line.get_gid(): line.get_color() for line in axes.lines}
+    light = [np.dot(lines[f"rank {rank}"][:3], [0.3, 0.6, 0.1]) for rank in range(1, 7)]
+    assert light == sorted(light)
+    assert len(set(light)) == 6
+
+
+def test_axis_limits_hold_every_value_drawn(spectra: Spectra) -> None:
+    nodes = [weight_node(spectra(), name) for name in ("0.weight", "2.weight")]
+    bottom, top = value_limits([(node, group) for node in nodes for group in ("all", "0", "1")])
+    for node in nodes:
+        values = signal(node, "0")
+        assert bottom < np.nanmin(values)
+        assert np.nanmax(values) < top
+
+
+def test_a_gradient_that_is_zero_throughout_still_has_axes() -> None:
+    axes = drawn(made_node([[0.0], [0.0]], 0.0, [2, 2]))
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
+
+
+def test_the_figure_has_axes_for_each_weight_and_group_that_share_their_values(
+    spectra: Spectra,
+) -> None:
+    figure = trajectory_figure(spectra(weights=3))
+    axes = [one for one in figure.axes if one.lines and one.get_yscale() == "log"]
+    assert len(axes) == 9
+    rows = [axes[start : start + 3] for start in (0, 3, 6)]
+    assert all(len({one.get_ylim() for one in row}) == 1 for row in rows)
+    assert all(len({one.get_position().y0 for one in row}) == 1 for row in rows)
+
+
+def test_the_figure_names_layers_parameters_groups_and_scale(
+    spectra: Spectra, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    texts = [t.get_text() for t in drawn_texts(trajectory_figure(spectra(3), title="Recurrent"))]
+    for expected in (
+        "Recurrent",
+        "input layer, 0.weight (7 → 4)",
+        "hidden layer 1, 2.weight (7 → 4)",
+        "output layer, 4.weight (7 → 4)",
+        "whole batch\nn = 10",
+        "group 1\nn = 6",
+        "singular value,\nmean scale\n(loss / weight)",
+        "training step",
+        "under the noise floor: rounding, not drawn",
+    ):
+        assert expected in texts
+
+
+@pytest.mark.parametrize(("weights", "ranks"), [(1, 1), (2, 32), (4, 8)])
+def test_no_texts_of_the_figure_overlap(
+    spectra: Spectra, clashes: Callable[[Figure], list[str]], weights: int, ranks: int
+) -> None:
+    figure = trajectory_figure(spectra(weights, steps=40, ranks=ranks), title="Auto-encoding")
+    assert clashes(figure) == []
+
+
+def test_without_groups_the_figure_is_one_column_wide(
+    spectra: Spectra, clashes: Callable[[Figure], list[str]]
+) -> None:
+    tree = spectra()
+    alone = {f"/{n}": c.to_dataset().sel(group=["all"]) for n, c in tree.children.items()}
+    figure = trajectory_figure(xr.DataTree.from_dict(alone))
+    assert figure.get_size_inches()[0] * 25.4 == pytest.approx(89)
+    assert clashes(figure) == []
+
+
+def test_an_unknown_group_is_refused_with_the_recorded_ones(spectra: Spectra) -> None:
+    with pytest.raises(BadInputError, match="patients asked for, all, 0, 1 recorded"):
+        drawn(weight_node(spectra(), "0.weight"), "patients")
+
+
+def test_an_unknown_weight_is_refused_with_the_recorded_ones(spectra: Spectra) -> None:
+    with pytest.raises(BadInputError, match=r"one of 0\.weight, 2\.weight"):
+        weight_node(spectra(), "9.weight")
+
+
+def test_spectra_without_gradients_are_refused(spectra: Spectra) -> None:
+    with pytest.raises(BadInputError, match="no gradient"):
+        drawn(weight_node(spectra(), "0.weight").drop_vars("gradient"))
+
+
+def test_spectra_without_weights_are_refused() -> None:
+    with pytest.raises(BadInputError, match="one node per recorded weight"):
+        trajectory_figure(xr.DataTree())
+
+
+def test_spectra_without_group_sizes_are_refused(spectra: Spectra) -> None:
+    node = weight_node(spectra(), "0.weight").assign_attrs(group_sizes=[])
+    with pytest.raises(BadInputError, match="mean scale needs the size of every group"):
+        drawn(node, "0")
