@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from textwrap import wrap
 from typing import Any
 
@@ -138,8 +139,10 @@ def difference_key(
 def significance_line(
     alpha: float, relabelings: int, threshold: float, *, target: bool, prefix: str = ""
 ) -> str:
-    """Say how significance was decided, in one line."""
+    """Say how significance was decided, in one line; `threshold` is NaN where none can be."""
     level = f"{alpha:g}".replace("0.", ".", 1)
+    if isnan(threshold):
+        return f"{prefix}nothing outlined: {relabelings} relabelings are too few for p ≤ {level}"
     line = (
         f"{prefix}outlined: p ≤ {level}, family-wise, maximum statistic over "
         f"{relabelings} relabelings, |z| ≥ {threshold:.2f}"

@@ -172,6 +172,14 @@ def test_the_figure_says_how_significance_was_decided(
     assert "← larger in group 3" in texts
 
 
+def test_too_few_relabelings_for_any_significance_are_said(
+    differences: Differences, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    table = differences().assign(threshold=np.nan, relabelings=10, p=0.5)
+    texts = [text.get_text() for text in drawn_texts(difference_figure(table))]
+    assert "nothing outlined: 10 relabelings are too few for p ≤ .05" in texts
+
+
 @pytest.mark.parametrize("weights", [1, 2, 4])
 def test_no_texts_of_the_figure_overlap(
     differences: Differences,
