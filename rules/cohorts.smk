@@ -39,8 +39,6 @@ rule prepare_cohort:
         settings=cohort_settings,
         code=code_of("prepare_cohort"),
         environment=pins_of("cohorts"),
-    resources:
-        mem_mb=4000,
     conda:
         "../envs/cohorts.yaml"
     message:

@@ -16,8 +16,6 @@ rule permute_labels:
         seed=of_experiment("permutation.seed"),
         code=code_of("permute_labels"),
         environment=pins_of("training"),
-    resources:
-        mem_mb=4000,
     conda:
         "../envs/training.yaml"
     message:

@@ -4,6 +4,7 @@ rule train:
     input:
         participants=COHORT + "/participants.tsv",
         array=COHORT + "/array.npy",
+        description=COHORT + "/dataset_description.json",
         splits=EXPERIMENT + "/splits.tsv",
     output:
         model=PANEL + "/model.pt",
@@ -38,9 +39,6 @@ rule train:
         code=code_of("train"),
         environment=pins_of("training"),
     threads: lookup("threads", within=config)
-    resources:
-        mem_mb=4000,
-        runtime=240,
     conda:
         "../envs/training.yaml"
     message:

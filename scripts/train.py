@@ -5,8 +5,8 @@ from typing import Any
 
 from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.arrays.labelled import write_datatree
-from neurospect.arrays.numpy_files import open_array
-from neurospect.arrays.tables import read_table, write_table
+from neurospect.arrays.tables import write_table
+from neurospect.cohorts.cohort import read_cohort
 from neurospect.preprocess.splits import read_splits
 from neurospect.provenance.job import recorded_job
 from neurospect.spectra.monitored_training import Monitoring, train_with_spectra
@@ -16,13 +16,13 @@ from neurospect.training.loop import HISTORY_COLUMNS, TrainingPlan
 def main(snakemake: Any) -> None:
     params, output = snakemake.params, snakemake.output
     with recorded_job(snakemake) as job:
-        text = sorted({"participant_id", params.target, params.group_column})
-        participants = read_table(snakemake.input.participants, required=text, text=text)
-        splits = read_splits(snakemake.input.splits, participants)
+        files = snakemake.input
+        cohort = read_cohort(files.participants, files.array, files.description)
+        splits = read_splits(files.splits, cohort.participants)
         checkpoint = Path(output.model).with_name("unfinished_training.pt")
         trained = train_with_spectra(
-            participants.merge(splits, on="participant_id", validate="one_to_one"),
-            open_array(snakemake.input.array),
+            cohort.participants.merge(splits, on="participant_id", validate="one_to_one"),
+            cohort.array,
             target=params.target,
             family=params.model,
             architecture={"widths": params.widths, "activation": params.activation},

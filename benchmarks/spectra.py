@@ -1,0 +1,124 @@
+"""Cost of monitoring: a whole Adam step with group spectra, against the same step without.
+
+Everything is measured in one run, in turns, and compared turn by turn, so that the ratios hold on
+a machine whose speed drifts. Writes its table into docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from table import write_section
+from torch import nn
+
+from neurospect.cohorts.mnist import read_packaged_digits
+from neurospect.spectra import GradientSpectra
+
+STEPS, TURNS = 16, 25
+
+
+@dataclass(frozen=True)
+class Case:
+    """Size of one comparison."""
+
+    samples: int
+    groups: int
+    sorted: bool
+
+
+def main() -> None:
+    torch.set_num_threads(2)
+    digits = torch.from_numpy(np.array(read_packaged_digits().array))
+    digits = digits[torch.randperm(len(digits), generator=torch.Generator().manual_seed(0))]
+    rows = []
+    for samples in (1000, 5000):
+        for groups in (2, 4):
+            for in_order in (True, False):
+                rows.append(measure(digits[:samples], Case(samples, groups, in_order)))
+                print(rows[-1], flush=True)
+    write_section(Path(__file__).parent.parent / "docs" / "benchmarks.md", "spectra", TEXT, rows)
+
+
+TEXT = f"""\
+## Gradient spectra in the training pass
+
+A whole Adam step of a 784-32-784 auto-encoder on real digits, full batch, with the spectra of the
+group gradients of all layers at every step. "Naive" keeps the graph, runs one backward pass per
+group and decomposes each gradient with `torch.linalg.svd`. Each ratio is the median over {TURNS}
+turns of {STEPS} steps, taken in alternation in one run (`make bench`); the step is the unmonitored
+one. "In order": the samples are sorted by group, as the workflow trains; otherwise they are mixed.
+"""
+
+
+def measure(inputs: torch.Tensor, case: Case) -> dict[str, Any]:
+    labels = np.arange(case.samples) % case.groups
+    labels = np.sort(labels) if case.sorted else labels
+    plain, watched, naive = (training_step(inputs) for _ in range(3))
+    spectra = GradientSpectra(watched.model, labels, quantities=["gradient"])
+    masks = [torch.from_numpy(labels == group) for group in range(case.groups)]
+    times: dict[str, list[float]] = {"plain": [], "watched": [], "naive": []}
+    for turn in range(TURNS + 2):
+        taken = {
+            "plain": timed(plain, STEPS),
+            "watched": timed(watched, STEPS, spectra),
+            "naive": timed(lambda: naive(masks), 4),
+        }
+        if turn >= 2:  # the first turns warm up
+            for name, seconds in taken.items():
+                times[name].append(seconds)
+    return {
+        "samples": case.samples,
+        "groups": case.groups,
+        "in order": "yes" if case.sorted else "no",
+        "step (ms)": f"{1e3 * statistics.median(times['plain']):.1f}",
+        "monitored / unmonitored": ratio(times["watched"], times["plain"]),
+        "naive / monitored": ratio(times["naive"], times["watched"]),
+    }
+
+
+class training_step:  # noqa: N801
+    """One Adam step of an auto-encoder, plain or with naive group spectra."""
+
+    def __init__(self, inputs: torch.Tensor) -> None:
+        torch.manual_seed(0)
+        self.inputs = inputs
+        self.model = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 784))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+
+    def __call__(self, masks: list[torch.Tensor] | None = None) -> None:
+        self.optimizer.zero_grad()
+        errors = (self.model(self.inputs) - self.inputs).square()
+        for mask in masks or []:
+            self.model.zero_grad()
+            (errors[mask].sum() / errors.numel()).backward(retain_graph=True)
+            for parameter in self.model.parameters():
+                if parameter.ndim == 2 and parameter.grad is not None:
+                    torch.linalg.svd(parameter.grad, full_matrices=False)
+        self.optimizer.zero_grad()
+        errors.mean().backward()
+        self.optimizer.step()
+
+
+def timed(step: Callable[[], None], steps: int, monitor: GradientSpectra | None = None) -> float:
+    """Seconds per step."""
+    started = time.perf_counter()
+    with monitor or nullcontext():
+        for _ in range(steps):
+            step()
+    return (time.perf_counter() - started) / steps
+
+
+def ratio(above: list[float], below: list[float]) -> str:
+    return f"{statistics.median(a / b for a, b in zip(above, below, strict=True)):.2f}"
+
+
+if __name__ == "__main__":
+    main()
