@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from neurospect.errors import BadInputError
 from neurospect.spectra.groups import SampleGroups
@@ -57,9 +58,38 @@ class BlockPlan:
 def spread_steps(steps: int, wanted: int) -> tuple[int, ...]:
     """Choose about `wanted` of `steps` steps, first and last among them, evenly on a log axis.
 
-    Training moves fastest at its start, so that is where the steps lie closest together.
+    Training moves fastest at its start, so that is where the steps lie closest together. Where one
+    is wanted, it is the last.
     """
+    if wanted == 1:
+        return (steps - 1,)
     if wanted >= steps:
         return tuple(range(steps))
     spaced = np.geomspace(1, steps, wanted)
     return tuple(sorted({round(float(step)) - 1 for step in spaced}))
+
+
+def block_gradients(
+    activation: Tensor, adjoint: Tensor, start: int, blocks: int, size: int
+) -> Tensor:
+    """Gradients of consecutive blocks of samples, all of one size.
+
+    Parameters
+    ----------
+    activation, adjoint
+        In group order, shapes (samples, [...], inputs) and (samples, [...], outputs); dimensions
+        between the first and the last (tokens, time) are folded into the samples.
+    start
+        First sample of the first block.
+    blocks, size
+        How many blocks, and samples in each.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (blocks, outputs, inputs): the layout of the weight in PyTorch.
+    """
+    stop = start + blocks * size
+    a = activation[start:stop].reshape(blocks, -1, activation.shape[-1])
+    d = adjoint[start:stop].reshape(blocks, -1, adjoint.shape[-1])
+    return d.mT @ a

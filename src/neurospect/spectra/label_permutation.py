@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neurospect.errors import BadInputError
@@ -25,7 +27,8 @@ def permuted_differences(
     The gradient of a group is the sum of its blocks' gradients, so a relabeling is a sum over other
     blocks and needs no further training. Both groups have equally many blocks of equal size, before
     and after. All weights and steps share the same relabelings, so that a maximum over them
-    controls the family-wise error.
+    controls the family-wise error. A relabeling that is drawn again has the same bits again, and
+    one that swaps the groups the opposite: ties with the observed labels are ties.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def permuted_differences(
     BadInputError
         When a group has no blocks, or too few for the relabelings to differ.
     """
-    weights = [node for node in blocks.children.values()]
+    weights = list(blocks.children.values())
     first = weights[0].to_dataset() if weights else xr.Dataset(coords={"group": ("block", [])})
     held = [np.flatnonzero(first["group"].values == group) for group in groups]
     if len(held[0]) != len(held[1]) or len(held[0]) < 2:
@@ -74,14 +77,15 @@ def permuted_differences(
         )
     }
     for node in weights:
-        gradients = node["gradient"].isel(block=chosen)
+        gradients = node.to_dataset()["gradient"].isel(block=chosen)
         per_step = [_differences(torch.from_numpy(step), labels) for step in gradients.values]
-        differences = torch.stack([d for d, _ in per_step], dim=1).numpy()
-        tested = torch.stack([t for _, t in per_step]).numpy()
+        # One precision for the observed and the permuted, so that what ties goes on to tie.
+        differences = np.stack([found for found, _ in per_step], axis=1).astype(np.float32)
+        tested = np.stack([above for _, above in per_step])
         nodes[f"/{node.name}"] = xr.Dataset(
             {
                 "difference": (("step", "rank"), differences[0]),
-                "permuted": (("permutation", "step", "rank"), differences[1:].astype(np.float32)),
+                "permuted": (("permutation", "step", "rank"), differences[1:]),
                 "tested": (("step", "rank"), tested.astype(np.int8)),
             },
             coords={
@@ -92,37 +96,60 @@ def permuted_differences(
     return xr.DataTree.from_dict(nodes, name="permuted_differences")
 
 
-def _relabelings(per_group: int, permutations: int, seed: int) -> Tensor:
-    """Labels, shape (1 + permutations, blocks): 1 in group a, 0 in b; the observed ones first."""
+@dataclass(frozen=True)
+class _Labelings:
+    """Labelings, the observed one first, by those that differ by more than a swap of the groups.
+
+    Attributes
+    ----------
+    distinct
+        Shape (distinct, blocks): true in one group.
+    which
+        Shape (labelings,): the distinct one.
+    sign
+        Shape (labelings,): -1 where its groups are swapped.
+    """
+
+    distinct: NDArray[np.bool_]
+    which: NDArray[np.intp]
+    sign: NDArray[np.float64]
+
+
+def _relabelings(per_group: int, permutations: int, seed: int) -> _Labelings:
     rng = np.random.default_rng(seed)
-    observed = np.repeat([1.0, 0.0], per_group)
-    permuted = rng.permuted(np.tile(observed, (permutations, 1)), axis=1)
-    return torch.from_numpy(np.vstack([observed, permuted]).astype(np.float32))
+    observed = np.repeat([True, False], per_group)
+    drawn = rng.permuted(np.tile(observed, (permutations, 1)), axis=1)
+    every = np.vstack([observed, drawn])
+    swapped = ~every[:, 0]
+    distinct, which = np.unique(every ^ swapped[:, None], axis=0, return_inverse=True)
+    return _Labelings(distinct, which.ravel(), np.where(swapped, -1.0, 1.0))
 
 
-def _differences(gradients: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _differences(
+    gradients: Tensor, labels: _Labelings
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """log₂ ratios, shape (labelings, rank), and which values rise above their noise."""
     shape = (gradients.shape[1], gradients.shape[2])
-    flat = gradients.flatten(1).to(labels.dtype)
-    both = flat.sum(0).view(1, *shape)
-    whole = singular_values(both)[0]
-    tested = whole > noise_floor(whole[:1], shape, gradients.dtype)
-    found = [
-        torch.log2(_above_floor(a, shape)) - torch.log2(_above_floor(b, shape))
-        for a, b in _group_gradients(flat, labels, shape)
-    ]
-    return torch.cat(found), tested
+    flat = gradients.flatten(1)
+    both = singular_values(flat.sum(0).view(1, *shape))[0]
+    floor = noise_floor(both[:1], shape, gradients.dtype)
+    distinct = torch.from_numpy(labels.distinct).to(gradients.dtype)
+    ratios = torch.cat(
+        [
+            torch.log2(_above_floor(part @ flat, shape, floor))
+            - torch.log2(_above_floor((1 - part) @ flat, shape, floor))
+            for part in torch.split(distinct, AT_ONCE)
+        ]
+    ).numpy()
+    return labels.sign[:, None] * ratios[labels.which], (both > floor).numpy()
 
 
-def _group_gradients(
-    flat: Tensor, labels: Tensor, shape: tuple[int, int]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    for part in labels.split(AT_ONCE):
-        yield (part @ flat).view(-1, *shape), ((1 - part) @ flat).view(-1, *shape)
+def _above_floor(flat: Tensor, shape: tuple[int, int], least: Tensor) -> Tensor:
+    """Singular values, none taken for smaller than its noise floor or that of both groups together.
 
-
-def _above_floor(gradients: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Singular values, none taken for smaller than its noise floor."""
-    values = singular_values(gradients)
-    floor = noise_floor(values[:, :1], shape, gradients.dtype)
-    return torch.maximum(values, floor.clamp_min(torch.finfo(torch.float64).tiny))
+    A group without any gradient thus differs by as much as can be told from noise, not by infinity.
+    """
+    values = singular_values(flat.view(-1, *shape))
+    floor = noise_floor(values[:, :1], shape, flat.dtype)
+    tiny = torch.finfo(torch.float64).tiny
+    return torch.maximum(values, torch.maximum(floor, least).clamp_min(tiny))

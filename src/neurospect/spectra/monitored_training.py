@@ -94,17 +94,27 @@ def train_with_spectra(
     Raises
     ------
     BadInputError
-        When a level has fewer than two participants in the training split, or the training fails.
+        Before the training: when a column is missing, a level has fewer than two participants in
+        the training split, a participant has no class or a value that is not finite, or groups are
+        to be compared but the batch is not full. Later, when the training fails.
     """
+    _check_columns(participants, array, ("split", target, monitoring.group_column))
+    if monitoring.compared and plan.batch_size is not None:
+        raise BadInputError(
+            "training",
+            "batch_size",
+            found=plan.batch_size,
+            expected="the full batch, since groups are compared",
+            remedy="Leave batch_size out, or compare no groups.",
+        )
     place = prepare_compute(device, threads)
     groups = participants[monitoring.group_column]
     rows = _rows_by_group(participants, groups, monitoring.levels, plan.seed)
     labels = groups.iloc[rows["training"]].to_numpy()
-    classes = sorted(participants[target].iloc[np.concatenate(list(rows.values()))].unique())
-    codes = pd.Categorical(participants[target], categories=classes).codes.astype(np.int64)
+    codes, classes = _class_codes(participants[target], np.concatenate(list(rows.values())))
     examples = {
         split: Examples(
-            torch.from_numpy(np.ascontiguousarray(array[index])), torch.from_numpy(codes[index])
+            torch.from_numpy(_finite_rows(array, index)), torch.from_numpy(codes[index])
         ).to(place)
         for split, index in rows.items()
     }
@@ -112,11 +122,10 @@ def train_with_spectra(
         family,
         task=plan.task,
         features=array.shape[1],
-        classes=len(classes),
+        classes=classes,
         seed=plan.seed,
         **architecture,
     ).to(place)
-    full_batch = plan.batch_size is None
     spectra = GradientSpectra(
         model,
         labels,
@@ -124,7 +133,7 @@ def train_with_spectra(
         every=monitoring.every,
         factors_every=monitoring.factors_every,
         blocks=_block_plan(monitoring, plan.epochs),
-        smallest_group=2 if full_batch else 0,
+        smallest_group=2 if plan.batch_size is None else 0,
     )
 
     def tell_groups(batch: torch.Tensor) -> None:
@@ -142,9 +151,58 @@ def train_with_spectra(
             before_batch=tell_groups,
             name=name,
         )
-    return MonitoredTraining(
-        model, history, spectra.to_datatree(), spectra.to_block_datatree()
-    )
+    return MonitoredTraining(model, history, spectra.to_datatree(), spectra.to_block_datatree())
+
+
+def _check_columns(participants: pd.DataFrame, array: np.ndarray, columns: Sequence[str]) -> None:
+    absent = [name for name in columns if name not in participants]
+    if absent:
+        raise BadInputError(
+            "participants",
+            "columns",
+            found=", ".join(participants.columns),
+            expected=", ".join(columns),
+            remedy=f"Add the missing: {', '.join(absent)}.",
+        )
+    if len(array) != len(participants):
+        raise BadInputError(
+            "array",
+            "rows",
+            found=len(array),
+            expected=f"{len(participants)}, one for each participant",
+            remedy="Use the table and the array of one cohort.",
+        )
+
+
+def _class_codes(target: pd.Series, used: np.ndarray) -> tuple[np.ndarray, int]:
+    """Turn the classes of the rows used into numbers from 0; return how many there are, too."""
+    missing = used[target.isna().to_numpy()[used]]
+    if len(missing):
+        raise BadInputError(
+            "participants",
+            f"{target.name}, row {missing.min()}",
+            found=f"no class, and {len(missing)} such rows in all",
+            expected="a class",
+            remedy="Complete the column, or leave these participants out.",
+        )
+    classes, numbers = np.unique(target.iloc[used].to_numpy(), return_inverse=True)
+    codes = np.full(len(target), -1, dtype=np.int64)
+    codes[used] = numbers
+    return codes, len(classes)
+
+
+def _finite_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    chosen = np.ascontiguousarray(array[rows], dtype=np.float32)
+    bad = rows[~np.isfinite(chosen).reshape(len(rows), -1).all(axis=1)]
+    if len(bad):
+        raise BadInputError(
+            "array",
+            f"row {bad.min()}",
+            found=f"NaN or infinity, and {len(bad)} such rows in all",
+            expected="finite values",
+            remedy="Leave out or mend these participants.",
+        )
+    return chosen
 
 
 def _block_plan(monitoring: Monitoring, steps: int) -> BlockPlan | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurospect.errors import BadInputError
 from neurospect.stats.max_statistic import max_statistic_test
 from neurospect.stats.t_tests import two_way_t_tests
 
@@ -17,18 +18,18 @@ PERMUTATION_COLUMNS = {
     "rank": "place of the singular value, the largest being 1",
     "group_a": "first group",
     "group_b": "second group",
-    "log2_ratio": "log2 of the singular value of group a over that of group b, equal numbers of samples",
+    "log2_ratio": "log2 of the singular value of group a over that of group b, sizes matched",
     "tested": "whether the singular value of both groups together is above its noise floor",
-    "z": "log2_ratio over its root mean square under permuted labels",
-    "p": "family-wise p value over all weights, steps and ranks: maximum statistic over relabelings",
-    "threshold": "absolute z from which on p is at most alpha",
+    "z": "log2_ratio over its root mean square under all labelings, the observed one included",
+    "p": "family-wise p value over all weights, steps and ranks, by the maximum statistic",
+    "threshold": "p is at most alpha where the absolute z reaches this",
     "alpha": "family-wise error rate",
     "relabelings": "number of random relabelings",
     "target": "whether the labels were what the model was trained to tell apart",
 }
 T_TEST_COLUMNS = {
     "weight": "name of the weight, as in the model's named parameters",
-    "test": "per step (singular values as observations) or per singular value (steps as observations)",
+    "test": "per step (observations: singular values) or per singular value (observations: steps)",
     "step": "training step of a per-step test",
     "rank": "rank of a per-singular-value test",
     "group_a": "first group",
@@ -38,7 +39,9 @@ T_TEST_COLUMNS = {
 }
 
 
-def permutation_table(differences: xr.DataTree, *, alpha: float, labels_are_target: bool) -> pd.DataFrame:
+def permutation_table(
+    differences: xr.DataTree, *, alpha: float, labels_are_target: bool
+) -> pd.DataFrame:
     """Test observed differences against those under permuted labels.
 
     Parameters
@@ -106,12 +109,18 @@ def t_test_table(spectra: xr.DataTree, groups: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         With `T_TEST_COLUMNS`.
+
+    Raises
+    ------
+    BadInputError
+        When a group was not recorded, or its size changed from step to step.
     """
     frames = []
     for name, node in spectra.children.items():
-        sizes = dict(zip(node.attrs["group_names"], node.attrs["group_sizes"], strict=True))
-        # Mean scale: contribution by the share of the group's samples.
-        a, b = (node["gradient"].sel(group=group).values / sizes[group] for group in groups)
+        sizes = _sizes_of(node, groups)
+        # Mean scale, but for the samples of the batch, which are the same for both groups.
+        gradient = node.to_dataset()["gradient"]
+        a, b = (gradient.sel(group=group).values / sizes[group] for group in groups)
         tests = two_way_t_tests(a, b)
         steps, ranks = node["step"].values, node["rank"].values
         by_step = tests["axis"] == "row"
@@ -133,3 +142,20 @@ def t_test_table(spectra: xr.DataTree, groups: Sequence[str]) -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _sizes_of(node: xr.DataTree, groups: Sequence[str]) -> dict[str, int]:
+    names, sizes = (
+        np.atleast_1d(node.attrs["group_names"]),
+        np.atleast_1d(node.attrs["group_sizes"]),
+    )
+    known = dict(zip(names.tolist(), sizes.tolist(), strict=False))
+    if not set(groups) <= known.keys():
+        raise BadInputError(
+            "spectra",
+            f"{node.name}: group_sizes",
+            found=", ".join(known) or "groups whose sizes differ from step to step",
+            expected=f"{', '.join(groups)}, each of one size throughout",
+            remedy="Compare groups that were recorded, in a training with the full batch.",
+        )
+    return known

@@ -20,11 +20,12 @@ class MaxStatistic:
     Attributes
     ----------
     z
-        Per array, shape (cells...): observed value over its own permutation spread; NaN if untested.
+        Per array, shape (cells...): observed value over its permutation spread; NaN if untested.
     p
         Per array: family-wise p value; NaN if untested.
     threshold
-        |z| from which on p is at most alpha; NaN where no p value can be that small.
+        p is at most alpha exactly where |z| reaches it; NaN where there are too few relabelings for
+        any p value to be that small.
     cells
         How many cells were tested.
     """
@@ -64,8 +65,9 @@ def max_statistic_test(
     Raises
     ------
     BadInputError
-        When the shapes do not fit, or nothing is tested.
+        When the arrays do not fit together, nothing is tested, or a tested value is not finite.
     """
+    _check_fit(observed, permuted, tested)
     cells = int(sum(mask.sum() for mask in tested.values()))
     if cells == 0:
         raise BadInputError(
@@ -75,22 +77,12 @@ def max_statistic_test(
             expected="at least one",
             remedy="Look at the inputs: every value lies under its noise floor.",
         )
-    relabelings = {len(values) for values in permuted.values()}
-    if len(relabelings) != 1 or any(
-        permuted[name].shape[1:] != values.shape for name, values in observed.items()
-    ):
-        raise BadInputError(
-            "permutation test",
-            "shape",
-            found={name: values.shape for name, values in permuted.items()},
-            expected="(relabelings, *shape of the observed values), one number of relabelings",
-            remedy="Give the arrays of one test.",
-        )
-    largest = np.zeros(relabelings.pop() + 1)
+    largest = np.zeros(len(next(iter(permuted.values()))) + 1)
     z: dict[str, Values] = {}
     for name, values in observed.items():
         mask = tested[name]
         every = np.vstack([values[mask][None], permuted[name][:, mask]]).astype(np.float64)
+        _check_finite(name, every)
         spread = np.sqrt(np.mean(every**2, axis=0))
         scores = np.divide(every, spread, out=np.zeros_like(every), where=spread > 0)
         if mask.any():
@@ -106,9 +98,49 @@ def max_statistic_test(
         )
         for name, scores in z.items()
     }
-    rejecting = int(np.floor(alpha * largest.size + 1e-9))
-    threshold = float(ordered[-rejecting]) if rejecting else np.nan
-    if rejecting and (ordered >= threshold).sum() > rejecting:
-        larger = ordered[ordered > threshold]
-        threshold = float(larger[0]) if larger.size else np.nan
-    return MaxStatistic(z=z, p=p, threshold=threshold, cells=cells)
+    return MaxStatistic(z=z, p=p, threshold=_threshold(ordered, alpha), cells=cells)
+
+
+def _threshold(ordered: Values, alpha: float) -> float:
+    """Smallest number that at most a share `alpha` of the sorted maxima reach."""
+    may_reach = int(np.floor(alpha * ordered.size + 1e-9))
+    if may_reach == 0:
+        return np.nan
+    if may_reach >= ordered.size:
+        return 0.0
+    return float(np.nextafter(ordered[-may_reach - 1], np.inf))
+
+
+def _check_fit(
+    observed: Mapping[str, Values],
+    permuted: Mapping[str, NDArray[np.floating]],
+    tested: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    fits = observed.keys() == permuted.keys() == tested.keys() and all(
+        permuted[name].shape[1:] == values.shape == tested[name].shape
+        for name, values in observed.items()
+    )
+    if not fits or len({len(values) for values in permuted.values()}) > 1:
+        shapes = [
+            {name: np.shape(values) for name, values in arrays.items()}
+            for arrays in (observed, permuted, tested)
+        ]
+        raise BadInputError(
+            "permutation test",
+            "shapes",
+            found=", ".join(map(str, shapes)),
+            expected="(cells...), (relabelings, cells...) and (cells...) under the same names",
+            remedy="Give the arrays of one test.",
+        )
+
+
+def _check_finite(name: str, values: Values) -> None:
+    bad = int((~np.isfinite(values)).any(axis=0).sum())
+    if bad:
+        raise BadInputError(
+            "permutation test",
+            name,
+            found=f"NaN or infinity in {bad} tested cells",
+            expected="finite values",
+            remedy="Mend the values, or leave these cells untested.",
+        )

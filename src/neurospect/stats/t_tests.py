@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from neurospect.errors import BadInputError
+
 
 def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.DataFrame:
     """Test the rows of two matrices against each other, then their columns.
@@ -27,14 +29,25 @@ def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.Data
     pandas.DataFrame
         Columns `axis` ("row" or "column"), `index` (from 0), `t`, `p`; NaN where a test is
         undefined.
+
+    Raises
+    ------
+    BadInputError
+        When the shapes differ.
     """
+    if a.ndim != 2 or a.shape != b.shape:
+        raise BadInputError(
+            "t-tests",
+            "shape",
+            found=f"{a.shape} and {b.shape}",
+            expected="(rows, columns) twice",
+            remedy="Give two matrices of one shape.",
+        )
     frames = []
     for axis, observations in (("row", 1), ("column", 0)):
         with warnings.catch_warnings():
             # Constant observations make t undefined: NaN says so.
             warnings.simplefilter("ignore", RuntimeWarning)
             t, p = stats.ttest_ind(a, b, axis=observations)
-        frames.append(
-            pd.DataFrame({"axis": axis, "index": np.arange(t.size), "t": t, "p": p})
-        )
+        frames.append(pd.DataFrame({"axis": axis, "index": np.arange(t.size), "t": t, "p": p}))
     return pd.concat(frames, ignore_index=True)

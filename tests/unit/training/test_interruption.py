@@ -2,6 +2,10 @@
 
 import dataclasses
 import pathlib
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 
 import numpy as np
@@ -18,6 +22,7 @@ EPOCHS = 11
 PLAN = TrainingPlan(
     "classification", epochs=EPOCHS, learning_rate=0.01, evaluate_every=4, checkpoint_every=3
 )
+OFTEN = dataclasses.replace(PLAN, checkpoint_every=1)
 
 
 class Interruption(Exception):
@@ -121,8 +126,7 @@ def test_a_training_may_be_interrupted_again_and_again(checkpoint):
 
 
 def test_how_often_checkpoints_are_written_does_not_change_the_training(checkpoint):
-    often = dataclasses.replace(PLAN, checkpoint_every=1)
-    assert_same(Run(checkpoint, often)(), Run(None)())
+    assert_same(Run(checkpoint, OFTEN)(), Run(None)())
 
 
 def test_an_interruption_while_a_state_is_taken_leaves_the_earlier_checkpoint(checkpoint):
@@ -140,6 +144,34 @@ def test_an_interruption_while_a_state_is_taken_leaves_the_earlier_checkpoint(ch
     resumed = Run(checkpoint)()
     assert resumed.passes == EPOCHS - 3
     assert_same(resumed, Run(None)())
+
+
+WIDE = """
+import sys
+sys.path.insert(0, {folder!r})
+import torch
+import test_interruption as tests
+torch.set_num_threads(1)
+tests.Run(tests.pathlib.Path({checkpoint!r}), tests.OFTEN, width=300_000)()
+"""
+
+
+def test_a_training_killed_while_it_writes_a_checkpoint_ends_with_the_same_bits(checkpoint):
+    """Every checkpoint takes 20 MB, so that the kill falls into the writing of one."""
+    code = WIDE.format(folder=str(pathlib.Path(__file__).parent), checkpoint=str(checkpoint))
+    for written_before in (0, 1):
+        child = subprocess.Popen([sys.executable, "-c", code])
+        while child.poll() is None:
+            unfinished = [path for path in checkpoint.parent.iterdir() if path != checkpoint]
+            if unfinished and checkpoint.exists() >= written_before:
+                child.kill()
+                child.wait()
+            time.sleep(0.001)
+        assert child.returncode == -signal.SIGKILL
+        for path in unfinished:
+            path.unlink(missing_ok=True)
+    resumed = Run(checkpoint, OFTEN, width=300_000)()
+    assert_same(resumed, Run(None, OFTEN, width=300_000)())
 
 
 def test_a_finished_training_is_not_run_again(checkpoint):
