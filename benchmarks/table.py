@@ -21,9 +21,7 @@ Ratios come from one run in which the rivals take turns; absolute times depend o
 """
 
 
-def write_section(
-    page: Path, name: str, text: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def write_section(page: Path, name: str, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put one benchmark's text and table in place of its earlier ones."""
     columns = list(rows[0])
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]

@@ -8,12 +8,12 @@ if SETTINGS.config.cohorts.mnist.source == "openml":
             record=f"{SETTINGS.config.cohorts.mnist.folder}/fetch_mnist.record.json",
         log:
             f"{SETTINGS.config.cohorts.mnist.folder}/fetch_mnist.log",
+        localrule: True
+        conda:
+            "../envs/cohorts.yaml"
         params:
             code=code_of("fetch_mnist"),
             environment=pins_of("cohorts"),
-        conda:
-            "../envs/cohorts.yaml"
-        localrule: True
         message:
             "Fetching full MNIST"
         script:
@@ -35,12 +35,12 @@ rule prepare_cohort:
         COHORT + "/prepare_cohort.log",
     benchmark:
         COHORT + "/prepare_cohort.benchmark.tsv"
+    conda:
+        "../envs/cohorts.yaml"
     params:
         settings=cohort_settings,
         code=code_of("prepare_cohort"),
         environment=pins_of("cohorts"),
-    conda:
-        "../envs/cohorts.yaml"
     message:
         "Preparing cohort {wildcards.cohort}"
     script:

@@ -51,7 +51,9 @@ def of_experiment(setting):
 
 def of_panel(setting):
     """A setting of the panel, as in of_panel("widths")."""
-    return lambda wildcards: getattr(experiment(wildcards).panels[wildcards.panel], setting)
+    return lambda wildcards: getattr(
+        experiment(wildcards).panels[wildcards.panel], setting
+    )
 
 
 def groups_compared_in_panel(wildcards):
@@ -90,9 +92,16 @@ def panel_title(wildcards, name=None):
     chosen = experiment(wildcards)
     panel = chosen.panels[name or wildcards.panel]
     model = chosen.models[getattr(panel, "compares", name or wildcards.panel)]
-    task = {"autoencoding": "Auto-encoding", "classification": "Classification"}[model.task]
-    title = f"{task}, {model.widths}, {ACTIVATION_NAMES[model.activation]}"
-    return title if panel is model else f"{title}: groups {' and '.join(panel.groups)}"
+    task = {"autoencoding": "Auto-encoding", "classification": "Classification"}[
+        model.task
+    ]
+    return f"{task}, {model.widths}, {ACTIVATION_NAMES[model.activation]}"
+
+
+def comparison_title(wildcards):
+    """What a panel that compares groups shows; a page says the groups by itself."""
+    groups = experiment(wildcards).panels[wildcards.panel].groups
+    return f"{panel_title(wildcards)}: groups {' and '.join(groups)}"
 
 
 def lettered_panels(wildcards, kind):
@@ -121,9 +130,12 @@ def figures_of_all_experiments():
         for seed in SETTINGS.config.seeds:
             at = {"cohort": chosen.cohort, "experiment": name, "seed": seed}
             figures.append(PAGE.format(**at) + "/figure")
-            figures += [PANEL.format(**at, panel=p) + "/trajectories" for p in chosen.models]
             figures += [
-                PANEL.format(**at, panel=p) + "/group_differences" for p in chosen.comparisons
+                PANEL.format(**at, panel=p) + "/trajectories" for p in chosen.models
+            ]
+            figures += [
+                PANEL.format(**at, panel=p) + "/group_differences"
+                for p in chosen.comparisons
             ]
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
 

@@ -17,12 +17,12 @@ rule draw_trajectories:
         PANEL + "/draw_trajectories.log",
     benchmark:
         PANEL + "/draw_trajectories.benchmark.tsv"
+    conda:
+        "../envs/figures.yaml"
     params:
         title=panel_title,
         code=code_of("draw_trajectories"),
         environment=pins_of("figures"),
-    conda:
-        "../envs/figures.yaml"
     message:
         "Drawing {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:
@@ -49,12 +49,12 @@ rule draw_group_differences:
         PANEL + "/draw_group_differences.log",
     benchmark:
         PANEL + "/draw_group_differences.benchmark.tsv"
-    params:
-        title=panel_title,
-        code=code_of("draw_group_differences"),
-        environment=pins_of("figures"),
     conda:
         "../envs/figures.yaml"
+    params:
+        title=comparison_title,
+        code=code_of("draw_group_differences"),
+        environment=pins_of("figures"),
     message:
         "Drawing {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:
@@ -81,6 +81,8 @@ rule draw_page:
         PAGE + "/draw_page.log",
     benchmark:
         PAGE + "/draw_page.benchmark.tsv"
+    conda:
+        "../envs/figures.yaml"
     params:
         title=of_experiment("title"),
         panel_titles=lettered_panel_titles,
@@ -88,8 +90,6 @@ rule draw_page:
         comparisons=lambda wildcards: lettered_panels(wildcards, "comparisons"),
         code=code_of("draw_page"),
         environment=pins_of("figures"),
-    conda:
-        "../envs/figures.yaml"
     message:
         "Drawing the page of {wildcards.experiment}, seed {wildcards.seed}"
     script:

@@ -16,12 +16,12 @@ rule trace_figure:
     wildcard_constraints:
         folder=r"\w+/seed-\d+",
         figure=r"\w+",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
     params:
         code=code_of("trace_figure"),
         environment=pins_of("figures"),
-    conda:
-        "../envs/figures.yaml"
-    localrule: True
     message:
         "Tracing {input.figure}"
     script:

@@ -11,6 +11,8 @@ rule split_participants:
         EXPERIMENT + "/split_participants.log",
     benchmark:
         EXPERIMENT + "/split_participants.benchmark.tsv"
+    conda:
+        "../envs/cohorts.yaml"
     params:
         training=lookup("splits/training", within=config),
         validation=lookup("splits/validation", within=config),
@@ -19,8 +21,6 @@ rule split_participants:
         stratify_by=of_experiment("target"),
         code=code_of("split_participants"),
         environment=pins_of("cohorts"),
-    conda:
-        "../envs/cohorts.yaml"
     message:
         "Splitting {wildcards.cohort} for {wildcards.experiment}"
     script:

@@ -10,14 +10,14 @@ rule permute_labels:
         PANEL + "/permute_labels.log",
     benchmark:
         PANEL + "/permute_labels.benchmark.tsv"
+    conda:
+        "../envs/training.yaml"
     params:
         groups=of_panel("groups"),
         permutations=of_experiment("permutation.permutations"),
         seed=of_experiment("permutation.seed"),
         code=code_of("permute_labels"),
         environment=pins_of("training"),
-    conda:
-        "../envs/training.yaml"
     message:
         "Permuting labels of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:
@@ -40,14 +40,14 @@ rule test_group_differences:
         PANEL + "/test_group_differences.log",
     benchmark:
         PANEL + "/test_group_differences.benchmark.tsv"
+    conda:
+        "../envs/statistics.yaml"
     params:
         groups=of_panel("groups"),
         alpha=of_experiment("permutation.alpha"),
         labels_are_target=groups_are_the_target,
         code=code_of("test_group_differences"),
         environment=pins_of("statistics"),
-    conda:
-        "../envs/statistics.yaml"
     message:
         "Testing groups of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:

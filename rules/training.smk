@@ -17,6 +17,9 @@ rule train:
         PANEL + "/train.log",
     benchmark:
         PANEL + "/train.benchmark.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: lookup("threads", within=config)
     params:
         target=of_experiment("target"),
         group_column=of_experiment("groups.column"),
@@ -38,9 +41,6 @@ rule train:
         device=lookup("device", within=config),
         code=code_of("train"),
         environment=pins_of("training"),
-    threads: lookup("threads", within=config)
-    conda:
-        "../envs/training.yaml"
     message:
         "Training {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:

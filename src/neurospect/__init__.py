@@ -1,1 +1,1 @@
-"""neurospect: what neural networks learn from neuroimaging data, and where every figure came from."""
+"""What neural networks learn from neuroimaging data, and where every figure came from."""

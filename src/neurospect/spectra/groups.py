@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,18 +34,18 @@ class SampleGroups:
     sizes: tuple[int, ...]
     order: torch.Tensor | None
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Number of samples in the batch."""
         return sum(self.sizes)
 
-    @property
+    @cached_property
     def starts(self) -> tuple[int, ...]:
         """First sample of each segment."""
         return tuple(int(start) for start in np.cumsum((0, *self.sizes[:-1])))
 
     def sort(self, samples: torch.Tensor) -> torch.Tensor:
-        """Bring `samples` (first dimension: the batch) into group order, without a copy if it is."""
+        """Bring `samples` (first dimension: the batch) into group order, copied only if need be."""
         if self.order is None:
             return samples
         return samples.index_select(0, self.order.to(samples.device))

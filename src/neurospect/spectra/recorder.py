@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from neurospect.errors import BadInputError
-from neurospect.spectra.blocks import BlockPlan
+from neurospect.spectra.blocks import BlockPlan, block_gradients
 from neurospect.spectra.coverage import covered_modules
+from neurospect.spectra.group_gradients import group_gradients
 from neurospect.spectra.groups import SampleGroups, sample_groups, whole_batch
-from neurospect.spectra.segments import block_gradients, segment_gradients
 from neurospect.spectra.spectrum_of_rows import DataInput, row_spectra
 from neurospect.spectra.trajectories import QUANTITIES, Trajectory, block_tree, spectra_tree
 
-# Gradients wait in memory until this many steps are there; their spectra then share LAPACK calls.
+# Gram matrices wait in memory until this many steps are there, to be decomposed side by side.
 STEPS_AT_ONCE = 16
 
 
@@ -160,7 +160,7 @@ class GradientSpectra:
         if not self._in_pass:
             self._in_pass = True
             # Runs when this backward pass has ended, whatever started it.
-            torch.autograd.Variable._execution_engine.queue_callback(self._end_step)  # type: ignore[attr-defined]
+            torch.autograd.Variable._execution_engine.queue_callback(self._end_step)
         if self.step % self._every:
             return
         name = self._names[id(weight)]
@@ -168,7 +168,7 @@ class GradientSpectra:
         d = groups.sort(adjoint)
         a = self._sorted_data(name, activation, groups) if is_data else groups.sort(activation)
         if "gradient" in self._quantities:
-            gradients = segment_gradients(a, d, groups)
+            gradients = group_gradients(a, d, groups)
             earlier = self._gradients.get(name)
             self._gradients[name] = gradients if earlier is None else earlier + gradients
         if self.step % self._factors_every == 0:
@@ -194,7 +194,11 @@ class GradientSpectra:
         """
         if self._blocks is None or self._groups is None:
             return block_tree({}, (), (), 0)
-        kept = {name: self._kept_blocks[name] for name in self._names.values() if name in self._kept_blocks}
+        kept = {
+            name: self._kept_blocks[name]
+            for name in self._names.values()
+            if name in self._kept_blocks
+        }
         size = self._blocks.cut(self._groups)[1]
         return block_tree(kept, self._kept_steps, self._blocks.groups, size)
 
@@ -261,12 +265,13 @@ class GradientSpectra:
 
     def _end_step(self) -> None:
         if self.step % self._every == 0:
-            gradients, groups = self._gradients, self._groups or self._whole
+            groups = self._groups or self._whole
             assert groups is not None
-            sizes = groups.sizes
+            gradients, sizes = self._gradients, groups.sizes
             if self._groups is not None:
                 sizes = (groups.samples, *sizes)
-                gradients = {n: torch.cat([g.sum(0, True), g]) for n, g in gradients.items()}
+            else:  # the one group is the whole batch
+                gradients = {name: rows[:1] for name, rows in gradients.items()}
             self._trajectory.append(self.step, sizes, gradients, self._factor_spectra())
         self._gradients, self._uses = {}, {}
         self._in_pass = False

@@ -1,4 +1,4 @@
-"""Exact singular values of gradients and of their factors, and the floor under which they are noise."""
+"""Exact singular values of gradients and of their factors, and their noise floor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def singular_values(matrices: Tensor) -> Tensor:
     if matrices.dtype == torch.float64:
         finite = matrices.isfinite().all(-1).all(-1)
         if finite.all():
-            return torch.linalg.svdvals(matrices)
+            values: Tensor = torch.linalg.svdvals(matrices)
+            return values
         values = torch.linalg.svdvals(torch.where(finite[..., None, None], matrices, 0.0))
         return torch.where(finite[..., None], values, torch.nan)
     return singular_values_of_gram(gram(matrices if rows >= columns else matrices.mT))

@@ -12,7 +12,12 @@ import xarray as xr
 from torch import Tensor
 
 from neurospect.spectra.groups import WHOLE_BATCH, SampleGroups
-from neurospect.spectra.singular_values import noise_floor, singular_values
+from neurospect.spectra.singular_values import (
+    gram,
+    noise_floor,
+    singular_values,
+    singular_values_of_gram,
+)
 
 QUANTITIES = ("gradient", "activation", "adjoint")
 MEANING = {
@@ -39,6 +44,7 @@ class Trajectory:
         self, weights: Mapping[str, Tensor], quantities: Sequence[str], at_once: int
     ) -> None:
         self.shapes = {name: (w.shape[0], w.shape[1]) for name, w in weights.items()}
+        self._dtypes = {name: w.dtype for name, w in weights.items()}
         self.quantities = tuple(quantities)
         self.steps: list[int] = []
         self.sizes: list[tuple[int, ...]] = []
@@ -64,7 +70,8 @@ class Trajectory:
         sizes
             Samples of each row of spectra (whole batch first, then groups).
         gradients
-            Weight → group gradients, shape (rows, outputs, inputs).
+            Weight → gradients of the whole batch and the groups, shape (rows, longer side,
+            shorter side); NaN is recorded for a weight that is not there.
         factors
             (quantity, weight) → singular values, shape (rows, features).
         """
@@ -72,9 +79,7 @@ class Trajectory:
         self.sizes.append(sizes)
         for (quantity, name), values in self._values.items():
             if quantity == "gradient":
-                self._waiting[name].append(
-                    gradients.get(name, torch.full((len(sizes), *self.shapes[name]), torch.nan))
-                )
+                self._waiting[name].append(self._reduced(gradients.get(name), name, len(sizes)))
             else:
                 rank = min(self.shapes[name])
                 row = torch.full((1, len(sizes), rank), torch.nan, dtype=torch.float64)
@@ -90,8 +95,17 @@ class Trajectory:
         """Decompose the gradients that wait."""
         for name, waiting in self._waiting.items():
             if waiting:
-                self._values["gradient", name].append(singular_values(torch.stack(waiting)).cpu())
+                stacked = torch.stack(waiting)
+                found = singular_values_of_gram(stacked) if stacked.ndim == 4 else stacked
+                self._values["gradient", name].append(found.cpu())
                 waiting.clear()
+
+    def _reduced(self, gradients: Tensor | None, name: str, rows: int) -> Tensor:
+        """Gram matrices to be decomposed later, or singular values in double precision."""
+        if gradients is None:
+            gradients = torch.full((rows, *self.shapes[name]), torch.nan, dtype=self._dtypes[name])
+            gradients = gradients.mT if gradients.shape[1] < gradients.shape[2] else gradients
+        return singular_values(gradients) if gradients.dtype == torch.float64 else gram(gradients)
 
     def values(self, quantity: str, name: str) -> Tensor:
         """Singular values, shape (steps, rows, rank), float64."""

@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -14,13 +15,15 @@ from neurospect.spectra import BlockPlan, GradientSpectra
 def network(widths=(6, 5, 3), dtype=torch.float64, seed=0, activation=nn.Tanh):
     torch.manual_seed(seed)
     layers = []
-    for i, o in zip(widths[:-1], widths[1:], strict=True):
+    for i, o in itertools.pairwise(widths):
         layers += [nn.Linear(i, o), activation()]
     return nn.Sequential(*layers[:-1]).to(dtype)
 
 
 def batch(samples=12, features=6, dtype=torch.float64, seed=1):
-    return torch.randn(samples, features, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        samples, features, dtype=dtype, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def autograd_group_gradients(model, inputs, labels, loss_of_samples):
@@ -138,7 +141,7 @@ def test_a_loop_that_is_not_ours_needs_three_lines():
 
     def train(model):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-        for epoch in range(5):
+        for _epoch in range(5):
             optimizer.zero_grad()
             loss = nn.functional.mse_loss(model(data), torch.zeros(12, 3))
             loss.backward()
@@ -320,7 +323,7 @@ def test_ranks_never_exceed_their_bounds(widths, samples, seed):
     with GradientSpectra(model, labels) as spectra:
         squared_error(model(inputs)).mean().backward()
     bottleneck = min(widths[1:-1])
-    for place, (i, o) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for place, (i, o) in enumerate(itertools.pairwise(widths)):
         node = spectra.to_datatree()[f"{2 * place}.weight"]
         for group, size in (("all", samples), ("0", (samples + 1) // 2), ("1", samples // 2)):
             values = node["gradient"].sel(step=0, group=group)

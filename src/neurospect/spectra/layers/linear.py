@@ -20,4 +20,4 @@ def watch_linear(
     def reached(adjoint: Tensor) -> None:
         receive(module.weight, activation, adjoint.detach(), is_data=is_data)
 
-    output.register_hook(reached)
+    output.register_hook(reached)  # type: ignore[no-untyped-call]

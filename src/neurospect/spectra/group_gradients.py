@@ -1,0 +1,42 @@
+"""Group gradients as products over contiguous segments of the batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from neurospect.spectra.groups import SampleGroups
+
+
+def group_gradients(activation: Tensor, adjoint: Tensor, groups: SampleGroups) -> Tensor:
+    """Gradients of the loss with respect to a weight: whole batch first, then ∇_g = Δ_gᵀ A_g.
+
+    Each uses the adjoint of the one loss of the training step, so the group gradients sum to the
+    gradient of the batch ("contribution" scale; Baker et al., eq. 5).
+
+    Parameters
+    ----------
+    activation
+        A in group order, shape (samples, [...], inputs). Dimensions between the first and the
+        last (tokens, time) are folded into the samples.
+    adjoint
+        Δ in group order, shape (samples, [...], outputs).
+    groups
+        The segments.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1 + groups, longer side, shorter side). The longer of inputs and outputs comes
+        first, whatever the layout of the weight: the product is faster so, and singular values do
+        not care.
+    """
+    tall, short = activation, adjoint
+    if tall.shape[-1] < short.shape[-1]:
+        tall, short = short, tall
+    gradients = short.new_empty(1 + len(groups.sizes), tall.shape[-1], short.shape[-1])
+    for gradient, start, size in zip(gradients[1:], groups.starts, groups.sizes, strict=True):
+        rows = slice(start, start + size)
+        torch.mm(tall[rows].flatten(0, -2).mT, short[rows].flatten(0, -2), out=gradient)
+    torch.sum(gradients[1:], dim=0, out=gradients[0])
+    return gradients
