@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from neurospect.errors import BadInputError
 from neurospect.spectra.layers import WATCHED, Watch
@@ -63,3 +65,30 @@ def covered_modules(model: nn.Module) -> tuple[Watched, dict[str, str]]:
         )
     kept = [(m, w) for m, w in modules if id(m.weight) in {id(p) for p in weights.values()}]
     return Watched(kept, weights), unrecorded
+
+
+def refuse_dependent_samples(model: nn.Module) -> None:
+    """Refuse a model that cannot go group by group.
+
+    Raises
+    ------
+    BadInputError
+        When a layer in training mode makes samples depend on one another (batch normalisation), or
+        draws random numbers per pass (dropout).
+    """
+    for name, module in model.named_modules():
+        if module.training and isinstance(module, (_BatchNorm, _DropoutNd)):
+            if isinstance(module, _DropoutNd) and module.p == 0:
+                continue
+            why = (
+                "normalises over the batch, so a sample's gradient depends on all others"
+                if isinstance(module, _BatchNorm)
+                else "draws its mask anew for each group"
+            )
+            raise BadInputError(
+                "GradientSpectra.backward",
+                f"layer {name}",
+                found=f"{type(module).__name__}, which {why}",
+                expected="layers that treat each sample by itself",
+                remedy="Call loss.backward() on the whole batch instead.",
+            )

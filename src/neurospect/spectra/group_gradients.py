@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -40,3 +42,21 @@ def group_gradients(activation: Tensor, adjoint: Tensor, groups: SampleGroups) -
         torch.mm(tall[rows].flatten(0, -2).mT, short[rows].flatten(0, -2), out=gradient)
     torch.sum(gradients[1:], dim=0, out=gradients[0])
     return gradients
+
+
+def stacked_gradients(by_group: Sequence[Tensor | None], weight: Tensor) -> Tensor:
+    """Stack gradients that were computed group by group, as `group_gradients` does.
+
+    Parameters
+    ----------
+    by_group
+        Per group, shape (outputs, inputs); None for a group without samples.
+    weight
+        What they are gradients of.
+    """
+    stacked = weight.new_zeros(1 + len(by_group), *weight.shape)
+    for row, gradient in zip(stacked[1:], by_group, strict=True):
+        if gradient is not None:
+            row.copy_(gradient)
+    torch.sum(stacked[1:], dim=0, out=stacked[0])
+    return stacked if weight.shape[0] >= weight.shape[1] else stacked.mT

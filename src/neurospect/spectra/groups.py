@@ -44,6 +44,14 @@ class SampleGroups:
         """First sample of each segment."""
         return tuple(int(start) for start in np.cumsum((0, *self.sizes[:-1])))
 
+    @cached_property
+    def rows(self) -> tuple[slice | torch.Tensor, ...]:
+        """Rows of the batch that belong to each group: slices where it is in group order."""
+        segments = [slice(s, s + n) for s, n in zip(self.starts, self.sizes, strict=True)]
+        if self.order is None:
+            return tuple(segments)
+        return tuple(self.order[segment] for segment in segments)
+
     def sort(self, samples: torch.Tensor) -> torch.Tensor:
         """Bring `samples` (first dimension: the batch) into group order, copied only if need be."""
         if self.order is None:

@@ -18,6 +18,7 @@ from neurospect.models.registry import build_model
 from neurospect.spectra.blocks import BlockPlan, spread_steps
 from neurospect.spectra.groups import sample_groups
 from neurospect.spectra.recorder import GradientSpectra
+from neurospect.training.backward import whole_batch_backward
 from neurospect.training.compute import prepare_compute
 from neurospect.training.loop import Examples, TrainingPlan, train
 
@@ -149,6 +150,7 @@ def train_with_spectra(
             identity=identity,
             alongside={"spectra": spectra},
             before_batch=tell_groups,
+            backward=spectra.backward if plan.batch_size is None else whole_batch_backward,
             name=name,
         )
     return MonitoredTraining(model, history, spectra.to_datatree(), spectra.to_block_datatree())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -75,3 +77,23 @@ class DataInput:
         if self._spectrum is None:
             self._spectrum = row_spectra(self.rows, self._groups)
         return self._spectrum
+
+
+def stacked_uses(uses: Sequence[Tensor]) -> Tensor:
+    """Rows of a weight that is used several times: its uses count as further tokens of a sample."""
+    if len(uses) == 1:
+        return uses[0]
+    return torch.cat([use.reshape(len(use), -1, use.shape[-1]) for use in uses], dim=1)
+
+
+def joined_parts(
+    parts: Mapping[str, Sequence[Sequence[tuple[Tensor, Tensor]]]],
+) -> dict[str, list[tuple[Tensor, Tensor]]]:
+    """Join what was captured part by part of the batch: per weight and use, all samples."""
+    return {
+        name: [
+            (torch.cat([a for a, _ in use]), torch.cat([d for _, d in use]))
+            for use in zip(*captured, strict=True)
+        ]
+        for name, captured in parts.items()
+    }

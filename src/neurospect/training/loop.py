@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
+from neurospect.training.backward import Backward, Rows, whole_batch_backward
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,10 @@ class Examples:
         """Move both to a device."""
         return Examples(self.inputs.to(device), self.classes.to(device))
 
+    def rows(self, rows: Rows) -> Examples:
+        """Choose some of the samples; a slice is not copied."""
+        return Examples(self.inputs[rows], self.classes[rows])
+
 
 @dataclass
 class _Progress:
@@ -105,6 +111,7 @@ def train(
     identity: str = "",
     alongside: Mapping[str, Resumable] | None = None,
     before_batch: Callable[[Tensor], None] | None = None,
+    backward: Backward = whole_batch_backward,
     name: str = "training",
 ) -> pd.DataFrame:
     """Train `model` in place with Adam.
@@ -129,6 +136,9 @@ def train(
         States to keep in the checkpoint together with the model, by name.
     before_batch
         Called with the indices of each mini-batch before its forward pass.
+    backward
+        Given the mean loss as a function of rows of the batch, sets the gradients and returns the
+        loss.
     name
         For the progress lines.
 
@@ -155,7 +165,7 @@ def train(
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
         with _own_randomness(examples.inputs.device, _seed_of(plan, epoch)):
-            loss = _one_epoch(model, optimizer, examples, plan, epoch, before_batch)
+            loss = _one_epoch(model, optimizer, examples, plan, epoch, before_batch, backward)
         if not math.isfinite(loss):
             raise BadInputError(
                 name,
@@ -198,6 +208,7 @@ def _one_epoch(
     plan: TrainingPlan,
     epoch: int,
     before_batch: Callable[[Tensor], None] | None,
+    backward: Backward,
 ) -> float:
     total, samples = 0.0, len(examples.inputs)
     for batch in _batches(samples, plan, epoch):
@@ -206,13 +217,17 @@ def _one_epoch(
             if before_batch is not None:
                 before_batch(batch)
             index = batch.to(examples.inputs.device)
-            part = Examples(examples.inputs[index], examples.classes[index])
+            part = examples.rows(index)
         optimizer.zero_grad()
-        loss = _loss(model(part.inputs), part, plan.task)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = backward(partial(_loss_of_rows, model, part, plan.task))
         optimizer.step()
-        total += float(loss.detach()) * len(part.inputs)
+        total += float(loss) * len(part.inputs)
     return total / samples
+
+
+def _loss_of_rows(model: nn.Module, examples: Examples, task: str, rows: Rows) -> Tensor:
+    part = examples.rows(rows)
+    return _loss(model(part.inputs), part, task)
 
 
 def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None]:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from neurospect.arrays.labelled import write_datatree
 from neurospect.errors import BadInputError
@@ -102,16 +103,15 @@ def undisturbed(tmp_path_factory):
 
 
 def after_each_epoch(action):
-    """Call `action` with the number of training passes so far; return the hook's handle."""
-    passes = 0
+    """Call `action` with the number of optimizer steps so far; return the hook's handle."""
+    steps = 0
 
-    def hook(module, inputs, output):
-        nonlocal passes
-        if isinstance(module, nn.Sequential) and module.training:
-            passes += 1
-            action(passes)
+    def hook(optimizer, arguments, named):
+        nonlocal steps
+        steps += 1
+        action(steps)
 
-    return nn.modules.module.register_module_forward_hook(hook)
+    return register_optimizer_step_post_hook(hook)
 
 
 def interrupted(checkpoint, at, **options):

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import itertools
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from neurospect.errors import BadInputError
 from neurospect.spectra import BlockPlan, GradientSpectra
+from neurospect.training.backward import backward_by_parts
 
 
 def network(widths=(6, 5, 3), dtype=torch.float64, seed=0, activation=nn.Tanh):
@@ -341,3 +343,90 @@ def test_the_output_layer_of_a_classifier_has_rank_classes_minus_one():
     node = spectra.to_datatree()["2.weight"]
     above = node["gradient"] > node["noise_floor"]
     assert above.sel(step=0, group="all").sum() == 3
+
+
+@pytest.mark.parametrize("labels", [[0] * 5 + [1] * 4 + [2] * 3, [0, 1, 2] * 4])
+def test_going_group_by_group_records_what_one_pass_records(labels):
+    inputs, plan = batch(), BlockPlan(("0", "2"), 2, frozenset({0, 2}))
+    model, twin = network(), network()
+    in_one_pass = GradientSpectra(model, labels, factors_every=2, blocks=plan)
+    by_group = GradientSpectra(twin, labels, factors_every=2, blocks=plan)
+    for _ in range(3):
+        model.zero_grad()
+        twin.zero_grad()
+        with in_one_pass:
+            loss = squared_error(model(inputs)).mean()
+            loss.backward()
+        with by_group:
+            twin_loss = by_group.backward(lambda rows: squared_error(twin(inputs[rows])).mean())
+        torch.testing.assert_close(twin_loss, loss.detach(), rtol=1e-12, atol=0)
+        for one, other in zip(model.parameters(), twin.parameters(), strict=True):
+            torch.testing.assert_close(other.grad, one.grad, rtol=1e-10, atol=1e-14)
+    assert set(in_one_pass.to_datatree().children) == {"0.weight", "2.weight"}
+    for name, node in in_one_pass.to_datatree().children.items():
+        for quantity in ("gradient", "activation", "adjoint"):
+            np.testing.assert_allclose(
+                by_group.to_datatree()[name][quantity], node[quantity], rtol=1e-9, atol=1e-14
+            )
+        np.testing.assert_allclose(
+            by_group.to_block_datatree()[name]["gradient"],
+            in_one_pass.to_block_datatree()[name]["gradient"],
+            rtol=1e-9,
+            atol=1e-14,
+        )
+
+
+def test_training_by_parts_is_bit_identical_with_and_without_monitoring():
+    inputs, labels = batch(40, 6, torch.float32), np.repeat(np.arange(4), 10)
+    rows = [slice(start, start + 10) for start in range(0, 40, 10)]
+
+    def trained(monitored):
+        model = network(dtype=torch.float32)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+        spectra = GradientSpectra(model, labels)
+
+        def loss_of(part):
+            return squared_error(model(inputs[part])).mean()
+
+        with spectra if monitored else contextlib.nullcontext():
+            for _ in range(200):
+                optimizer.zero_grad()
+                if monitored:
+                    spectra.backward(loss_of)
+                else:
+                    backward_by_parts(list(model.parameters()), rows, [10] * 4, loss_of)
+                optimizer.step()
+        assert spectra.step == (200 if monitored else 0)
+        return [p.detach().clone() for p in model.parameters()]
+
+    for with_spectra, without in zip(trained(True), trained(False), strict=True):
+        assert torch.equal(with_spectra, without)
+
+
+def test_gradients_that_are_there_already_are_added_to():
+    model, inputs = network(), batch()
+    spectra = GradientSpectra(model, [0, 1] * 6)
+    with spectra:
+        for _ in range(2):
+            spectra.backward(lambda rows: squared_error(model(inputs[rows])).mean())
+    twice = model[0].weight.grad.clone()
+    model.zero_grad()
+    squared_error(model(inputs)).mean().backward()
+    torch.testing.assert_close(twice, 2 * model[0].weight.grad)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [(nn.BatchNorm1d(5), "normalises over the batch"), (nn.Dropout(0.5), "draws its mask anew")],
+)
+def test_a_layer_that_ties_samples_together_cannot_go_group_by_group(layer, words):
+    model = nn.Sequential(nn.Linear(6, 5), layer.double(), nn.Linear(5, 3)).double()
+    spectra = GradientSpectra(model, [0, 1] * 6)
+    with pytest.raises(BadInputError, match=words), spectra:
+        spectra.backward(lambda rows: squared_error(model(batch()[rows])).mean())
+
+
+def test_going_group_by_group_needs_groups():
+    spectra = GradientSpectra(network())
+    with pytest.raises(BadInputError, match="groups: found none"), spectra:
+        spectra.backward(lambda rows: squared_error(network()(batch()[rows])).mean())
