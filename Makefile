@@ -22,8 +22,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## figure 1 on real digits, from raw file to report, in minutes
-	$(SNAKEMAKE) --configfile config/demo.yaml
-	$(SNAKEMAKE) --configfile config/demo.yaml --report results/report.html >/dev/null
+	$(SNAKEMAKE) --quiet host reason --configfile config/demo.yaml
+	$(SNAKEMAKE) --quiet all --configfile config/demo.yaml --report results/report.html
 	$(BIN)/neurospect audit results
 	@echo "Done. Open the report: $(CURDIR)/results/report.html"
 

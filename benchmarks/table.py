@@ -29,7 +29,7 @@ def write_section(page: Path, name: str, text: str, rows: Sequence[Mapping[str, 
     table = "\n".join(f"| {line} |" for line in lines)
     machine = (
         f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
-        f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads."
+        f"PyTorch {torch.__version__}."
     )
     section = f"<!-- {name} -->\n{text}\n{table}\n\n{machine}\n<!-- /{name} -->\n"
     before = page.read_text(encoding="utf-8") if page.exists() else HEADER

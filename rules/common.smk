@@ -2,6 +2,7 @@
 import os
 from operator import attrgetter
 
+import neurospect
 from neurospect.cohorts.registry import raw_files
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.environment import env_digest
@@ -14,6 +15,12 @@ try:
     SETTINGS = check_settings(config, workflow.configfiles)
 except (BadInputError, BadInputsError) as error:
     raise WorkflowError(str(error))
+
+if (library := Path(neurospect.__file__).parents[1]).name == "src":
+    # A checkout: jobs in environments of their own (conda) import the library from it, too.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 
 RESULTS = SETTINGS.config.results
 COHORT = RESULTS + "/{cohort}/prepared"
@@ -150,7 +157,7 @@ def report_labels(kind):
 
     def labels(wildcards, output):
         return {
-            "panel": wildcards.get("panel", "page"),
+            "panel": wildcards.get("panel", "all"),
             "shows": kind,
             "seed": wildcards.seed,
             "recipe": (read_recipe(output.png) or "not made by a recorded job")[:12],
@@ -162,4 +169,9 @@ def report_labels(kind):
 def chain_labels(wildcards):
     """Labels of a figure's chain: the folder is PANEL/seed-N."""
     panel, seed = wildcards.folder.split("/seed-")
-    return {"panel": panel, "shows": "where it came from", "seed": seed, "recipe": ""}
+    return {
+        "panel": "all" if panel == "page" else panel,
+        "shows": "where it came from",
+        "seed": seed,
+        "recipe": "",
+    }
