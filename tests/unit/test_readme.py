@@ -20,9 +20,11 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
         assert tree["0.weight"]["gradient"].sizes == {"step": 100, "group": 3, "rank": 16}
 
 
-@pytest.mark.parametrize("page", ["README.md", "config/README.md", *Path(ROOT, "docs").glob("*.md")])
-def test_links_lead_to_files_that_are_there(page):
-    path = ROOT / page
+PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files_that_are_there(path):
     for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
