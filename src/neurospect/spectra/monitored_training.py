@@ -210,7 +210,7 @@ def _finite_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _block_plan(monitoring: Monitoring, steps: int) -> BlockPlan | None:
     if not monitoring.compared:
         return None
-    kept = spread_steps(steps, monitoring.block_steps)
+    kept = {step - step % monitoring.every for step in spread_steps(steps, monitoring.block_steps)}
     return BlockPlan(tuple(monitoring.compared), monitoring.blocks_per_group, frozenset(kept))
 
 

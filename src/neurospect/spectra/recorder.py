@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Sequence
 from typing import Any, Self
@@ -28,6 +29,9 @@ from neurospect.training.backward import LossOf, backward_by_parts
 
 # Gram matrices wait in memory until this many steps are there, to be decomposed side by side.
 STEPS_AT_ONCE = 16
+
+IN_PASS = "products over the groups' samples, beside the training pass"
+BY_GROUP = "the training pass itself, group by group"
 
 
 class GradientSpectra:
@@ -112,6 +116,7 @@ class GradientSpectra:
         self._uses: dict[str, list[tuple[Tensor, Tensor]]] = {}
         self._part: int | None = None
         self._part_uses: dict[str, list[list[tuple[Tensor, Tensor]]]] = {}
+        self._engines: set[str] = set()
         self._data: dict[str, DataInput] = {}
         self._trajectory = Trajectory(self._watched.weights, self._quantities, STEPS_AT_ONCE)
         self._kept_blocks: dict[str, list[Tensor]] = {}
@@ -193,7 +198,7 @@ class GradientSpectra:
                     )
             self._uses = joined_parts(self._part_uses)
         self._part_uses = {}
-        self._end_step()
+        self._end_step(BY_GROUP)
         return loss
 
     def _begin_part(self, place: int) -> None:
@@ -257,7 +262,13 @@ class GradientSpectra:
         whole batch. `rank` counts to min(inputs, outputs) of the weight; of activations and
         adjoints the leading values are kept. Gradients are at "contribution" scale.
         """
-        return spectra_tree(self._trajectory, self._groups, self._dtype, self.unrecorded)
+        return spectra_tree(
+            self._trajectory,
+            self._groups,
+            dtype=str(self._dtype).removeprefix("torch."),
+            engine=" and ".join(sorted(self._engines)),
+            unrecorded=json.dumps(self.unrecorded, ensure_ascii=False, sort_keys=True),
+        )
 
     def to_block_datatree(self) -> xr.DataTree:
         """Return the kept block gradients: per weight, dims (step, block, row, column).
@@ -278,6 +289,7 @@ class GradientSpectra:
         """Everything recorded so far, to go on from after an interruption."""
         return {
             "step": self.step,
+            "engines": sorted(self._engines),
             "trajectory": self._trajectory.state_dict(),
             "kept_blocks": {name: list(kept) for name, kept in self._kept_blocks.items()},
             "kept_steps": list(self._kept_steps),
@@ -286,6 +298,7 @@ class GradientSpectra:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.step = state["step"]
+        self._engines = set(state["engines"])
         self._trajectory.load_state_dict(state["trajectory"])
         self._kept_blocks = {name: list(kept) for name, kept in state["kept_blocks"].items()}
         self._kept_steps = list(state["kept_steps"])
@@ -340,8 +353,9 @@ class GradientSpectra:
                 found["adjoint", name] = row_spectra(stacked_uses(adjoints), groups)
         return found
 
-    def _end_step(self) -> None:
+    def _end_step(self, engine: str = IN_PASS) -> None:
         if self.step % self._every == 0:
+            self._engines.add(engine)
             groups = self._groups or self._whole
             assert groups is not None
             gradients, sizes = self._gradients, groups.sizes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -143,28 +142,21 @@ class Trajectory:
 def spectra_tree(
     trajectory: Trajectory,
     groups: SampleGroups | None,
-    dtype: torch.dtype,
-    unrecorded: Mapping[str, str],
+    *,
+    dtype: str,
+    **facts: str,
 ) -> xr.DataTree:
-    """Label a trajectory: one node per weight, dims (step, group, rank)."""
+    """Label a trajectory: one node per weight, dims (step, group, rank); facts go to the root."""
     names = [WHOLE_BATCH, *(groups.names if groups else ())]
     sizes = np.array(trajectory.sizes, dtype=np.int64).reshape(len(trajectory.steps), len(names))
     constant = bool((sizes == sizes[:1]).all())
     shared: dict[str, Any] = {
         "scale": "contribution",
-        "dtype": str(dtype).removeprefix("torch."),
+        "dtype": dtype,
         "group_names": names,
         "group_sizes": sizes[0].tolist() if len(sizes) and constant else [],
     }
-    nodes: dict[str, xr.Dataset] = {
-        "/": xr.Dataset(
-            attrs={
-                **shared,
-                "engine": "segments of the batch, in the training pass",
-                "unrecorded": json.dumps(dict(unrecorded), ensure_ascii=False, sort_keys=True),
-            }
-        )
-    }
+    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={**shared, **facts})}
     for name, shape in trajectory.shapes.items():
         variables: dict[str, Any] = {
             quantity: (
@@ -178,7 +170,7 @@ def spectra_tree(
             largest = trajectory.values("gradient", name)[..., 0]
             variables["noise_floor"] = (
                 ("step", "group"),
-                noise_floor(largest, shape, dtype).numpy(),
+                noise_floor(largest, shape, getattr(torch, dtype)).numpy(),
                 {
                     "long_name": "size under which a gradient's singular value is rounding noise",
                     "units": MEANING["gradient"][1],

@@ -363,6 +363,8 @@ def test_going_group_by_group_records_what_one_pass_records(labels):
         for one, other in zip(model.parameters(), twin.parameters(), strict=True):
             torch.testing.assert_close(other.grad, one.grad, rtol=1e-10, atol=1e-14)
     assert set(in_one_pass.to_datatree().children) == {"0.weight", "2.weight"}
+    assert "beside the training pass" in in_one_pass.to_datatree().attrs["engine"]
+    assert "group by group" in by_group.to_datatree().attrs["engine"]
     for name, node in in_one_pass.to_datatree().children.items():
         for quantity in ("gradient", "activation", "adjoint"):
             np.testing.assert_allclose(
