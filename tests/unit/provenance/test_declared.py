@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from snakemake.io import InputFiles, Namedlist, Params
+from snakemake.iocontainers import InputFiles, Namedlist, Params
 
 from neurospect.errors import BadInputError
 from neurospect.provenance.declared import by_hand, named_files, named_params
