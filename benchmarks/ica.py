@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurospect.preprocess.subject_components import SubjectComponents, subject_components
+from neurospect.preprocess.run_components import SubjectComponents
+from neurospect.preprocess.subject_components import subject_components
 from table import write_section
 
 TURNS = 3

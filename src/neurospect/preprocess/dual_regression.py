@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from neurospect.errors import BadInputError
-from neurospect.preprocess.subject_components import (
+from neurospect.preprocess.run_components import (
     Array,
     ComponentQuality,
     Floats,
