@@ -128,28 +128,22 @@ def _relabelings(per_group: int, permutations: int, seed: int) -> _Labelings:
 def _differences(
     gradients: Tensor, labels: _Labelings
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """log₂ ratios, shape (labelings, rank), and which values rise above their noise."""
+    """log₂ ratios, shape (labelings, rank), and which values rise above their noise.
+
+    One noise floor serves all labelings and both groups, that of the largest singular value among
+    them: two values under it do not differ, and a group without any gradient differs by as much as
+    can be told from noise, not by infinity.
+    """
     shape = (gradients.shape[1], gradients.shape[2])
     flat = gradients.flatten(1)
     both = singular_values(flat.sum(0).view(1, *shape))[0]
-    floor = noise_floor(both[:1], shape, gradients.dtype)
-    distinct = torch.from_numpy(labels.distinct).to(gradients.dtype)
-    ratios = torch.cat(
-        [
-            torch.log2(_above_floor(part @ flat, shape, floor))
-            - torch.log2(_above_floor((1 - part) @ flat, shape, floor))
-            for part in torch.split(distinct, AT_ONCE)
-        ]
-    ).numpy()
+    in_a, in_b = [], []
+    for part in torch.split(torch.from_numpy(labels.distinct).to(gradients.dtype), AT_ONCE):
+        in_a.append(singular_values((part @ flat).view(-1, *shape)))
+        in_b.append(singular_values(((1 - part) @ flat).view(-1, *shape)))
+    a, b = torch.cat(in_a), torch.cat(in_b)
+    largest = torch.cat([a[:, 0], b[:, 0], both[:1]]).max()
+    floor = noise_floor(largest, shape, gradients.dtype)
+    least = floor.clamp_min(torch.finfo(torch.float64).tiny)
+    ratios = (torch.log2(torch.maximum(a, least)) - torch.log2(torch.maximum(b, least))).numpy()
     return labels.sign[:, None] * ratios[labels.which], (both > floor).numpy()
-
-
-def _above_floor(flat: Tensor, shape: tuple[int, int], least: Tensor) -> Tensor:
-    """Singular values, none taken for smaller than its noise floor or that of both groups together.
-
-    A group without any gradient thus differs by as much as can be told from noise, not by infinity.
-    """
-    values = singular_values(flat.view(-1, *shape))
-    floor = noise_floor(values[:, :1], shape, flat.dtype)
-    tiny = torch.finfo(torch.float64).tiny
-    return torch.maximum(values, torch.maximum(floor, least).clamp_min(tiny))
