@@ -15,7 +15,7 @@ setup: $(READY)  ## make .venv from requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(f"neurospect needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. Say which to use: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
-	@echo "Setting up $(VENV) from requirements.lock ..."
+	@echo "Setting up $(VENV) from requirements.lock (a minute or two) ..."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
@@ -41,6 +41,7 @@ lint: $(READY)  ## formatting, types, and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check workflow rules
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -26,15 +26,15 @@ rule prepare_cohort:
     input:
         raw=cohort_raw_files,
     output:
-        participants=COHORT + "/participants.tsv",
-        columns=COHORT + "/participants.json",
-        array=COHORT + "/array.npy",
-        description=COHORT + "/dataset_description.json",
-        record=COHORT + "/prepare_cohort.record.json",
+        participants=f"{COHORT}/participants.tsv",
+        columns=f"{COHORT}/participants.json",
+        array=f"{COHORT}/array.npy",
+        description=f"{COHORT}/dataset_description.json",
+        record=f"{COHORT}/prepare_cohort.record.json",
     log:
-        COHORT + "/prepare_cohort.log",
+        f"{COHORT}/prepare_cohort.log",
     benchmark:
-        COHORT + "/prepare_cohort.benchmark.tsv"
+        f"{COHORT}/prepare_cohort.benchmark.tsv"
     conda:
         "../envs/cohorts.yaml"
     params:

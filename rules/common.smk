@@ -1,5 +1,6 @@
 # What the rules share: the only Python in the workflow. Settings are checked here, all at once.
 import os
+import re
 from operator import attrgetter
 
 import neurospect
@@ -18,15 +19,13 @@ except (BadInputError, BadInputsError) as error:
 
 if (library := Path(neurospect.__file__).parents[1]).name == "src":
     # A checkout: jobs in environments of their own (conda) import the library from it, too.
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    os.environ.setdefault("PYTHONPATH", str(library))
 
 RESULTS = SETTINGS.config.results
-COHORT = RESULTS + "/{cohort}/prepared"
-EXPERIMENT = RESULTS + "/{cohort}/{experiment}"
-PANEL = EXPERIMENT + "/{panel}/seed-{seed}"
-PAGE = EXPERIMENT + "/page/seed-{seed}"
+COHORT = f"{RESULTS}/{{cohort}}/prepared"
+EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
+PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
+PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
 ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
@@ -72,7 +71,7 @@ def from_compared_panel(file):
 
     def path(wildcards):
         panel = experiment(wildcards).panels[wildcards.panel].compares
-        return PANEL.format(**{**wildcards, "panel": panel}) + "/" + file
+        return os.path.join(PANEL.format(**{**wildcards, "panel": panel}), file)
 
     return path
 
@@ -136,14 +135,12 @@ def figures_of_all_experiments():
     for name, chosen in SETTINGS.experiments.items():
         for seed in SETTINGS.config.seeds:
             at = {"cohort": chosen.cohort, "experiment": name, "seed": seed}
-            figures.append(PAGE.format(**at) + "/figure")
-            figures += [
-                PANEL.format(**at, panel=p) + "/trajectories" for p in chosen.models
-            ]
-            figures += [
-                PANEL.format(**at, panel=p) + "/group_differences"
-                for p in chosen.comparisons
-            ]
+            page, panels = PAGE.format(**at), PANEL.format(**at, panel="{panel}")
+            figures.append(f"{page}/figure")
+            figures += collect(f"{panels}/trajectories", panel=list(chosen.models))
+            figures += collect(
+                f"{panels}/group_differences", panel=list(chosen.comparisons)
+            )
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
 
 
@@ -168,7 +165,7 @@ def report_labels(kind):
 
 def chain_labels(wildcards):
     """Labels of a figure's chain: the folder is PANEL/seed-N."""
-    panel, seed = wildcards.folder.split("/seed-")
+    panel, seed = re.fullmatch(r"(\w+)/seed-(\d+)", wildcards.folder).groups()
     return {
         "panel": "all" if panel == "page" else panel,
         "shows": "where it came from",

@@ -2,21 +2,21 @@
 # Singular values of every weight's gradient over training, whole batch and groups.
 rule draw_trajectories:
     input:
-        spectra=PANEL + "/spectra.nc",
+        spectra=f"{PANEL}/spectra.nc",
     output:
         png=report(
-            PANEL + "/trajectories.png",
+            f"{PANEL}/trajectories.png",
             caption="../workflow/report/trajectories.rst",
             category=report_category,
             labels=report_labels("gradient spectra"),
         ),
-        svg=PANEL + "/trajectories.svg",
-        pdf=PANEL + "/trajectories.pdf",
-        record=PANEL + "/draw_trajectories.record.json",
+        svg=f"{PANEL}/trajectories.svg",
+        pdf=f"{PANEL}/trajectories.pdf",
+        record=f"{PANEL}/draw_trajectories.record.json",
     log:
-        PANEL + "/draw_trajectories.log",
+        f"{PANEL}/draw_trajectories.log",
     benchmark:
-        PANEL + "/draw_trajectories.benchmark.tsv"
+        f"{PANEL}/draw_trajectories.benchmark.tsv"
     conda:
         "../envs/figures.yaml"
     params:
@@ -33,22 +33,22 @@ rule draw_trajectories:
 # Step by rank, with the permutation threshold; the paper's t-tests beside it.
 rule draw_group_differences:
     input:
-        permutation_test=PANEL + "/permutation_test.tsv",
-        t_tests=PANEL + "/t_tests.tsv",
+        permutation_test=f"{PANEL}/permutation_test.tsv",
+        t_tests=f"{PANEL}/t_tests.tsv",
     output:
         png=report(
-            PANEL + "/group_differences.png",
+            f"{PANEL}/group_differences.png",
             caption="../workflow/report/group_differences.rst",
             category=report_category,
             labels=report_labels("group differences"),
         ),
-        svg=PANEL + "/group_differences.svg",
-        pdf=PANEL + "/group_differences.pdf",
-        record=PANEL + "/draw_group_differences.record.json",
+        svg=f"{PANEL}/group_differences.svg",
+        pdf=f"{PANEL}/group_differences.pdf",
+        record=f"{PANEL}/draw_group_differences.record.json",
     log:
-        PANEL + "/draw_group_differences.log",
+        f"{PANEL}/draw_group_differences.log",
     benchmark:
-        PANEL + "/draw_group_differences.benchmark.tsv"
+        f"{PANEL}/draw_group_differences.benchmark.tsv"
     conda:
         "../envs/figures.yaml"
     params:
@@ -69,18 +69,18 @@ rule draw_page:
         permutation_tests=files_of_panels("comparisons", "permutation_test.tsv"),
     output:
         png=report(
-            PAGE + "/figure.png",
+            f"{PAGE}/figure.png",
             caption="../workflow/report/page.rst",
             category=report_category,
             labels=report_labels("all panels"),
         ),
-        svg=PAGE + "/figure.svg",
-        pdf=PAGE + "/figure.pdf",
-        record=PAGE + "/draw_page.record.json",
+        svg=f"{PAGE}/figure.svg",
+        pdf=f"{PAGE}/figure.pdf",
+        record=f"{PAGE}/draw_page.record.json",
     log:
-        PAGE + "/draw_page.log",
+        f"{PAGE}/draw_page.log",
     benchmark:
-        PAGE + "/draw_page.benchmark.tsv"
+        f"{PAGE}/draw_page.benchmark.tsv"
     conda:
         "../envs/figures.yaml"
     params:

@@ -2,17 +2,17 @@
 # Its chain of jobs back to raw files, as a page for the report.
 rule trace_figure:
     input:
-        figure=EXPERIMENT + "/{folder}/{figure}.png",
+        figure=f"{EXPERIMENT}/{{folder}}/{{figure}}.png",
     output:
         chain=report(
-            EXPERIMENT + "/{folder}/{figure}.chain.html",
+            f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.html",
             caption="../workflow/report/chain.rst",
             category=report_category,
             labels=chain_labels,
         ),
-        record=EXPERIMENT + "/{folder}/{figure}.chain.record.json",
+        record=f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.record.json",
     log:
-        EXPERIMENT + "/{folder}/{figure}.chain.log",
+        f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.log",
     wildcard_constraints:
         folder=r"\w+/seed-\d+",
         figure=r"\w+",

@@ -2,15 +2,15 @@
 # Into training, validation and test, balanced by class; nobody stands in two.
 rule split_participants:
     input:
-        participants=COHORT + "/participants.tsv",
+        participants=f"{COHORT}/participants.tsv",
     output:
-        splits=EXPERIMENT + "/splits.tsv",
-        columns=EXPERIMENT + "/splits.json",
-        record=EXPERIMENT + "/split_participants.record.json",
+        splits=f"{EXPERIMENT}/splits.tsv",
+        columns=f"{EXPERIMENT}/splits.json",
+        record=f"{EXPERIMENT}/split_participants.record.json",
     log:
-        EXPERIMENT + "/split_participants.log",
+        f"{EXPERIMENT}/split_participants.log",
     benchmark:
-        EXPERIMENT + "/split_participants.benchmark.tsv"
+        f"{EXPERIMENT}/split_participants.benchmark.tsv"
     conda:
         "../envs/cohorts.yaml"
     params:

@@ -4,12 +4,12 @@ rule permute_labels:
     input:
         blocks=from_compared_panel("block_gradients.nc"),
     output:
-        differences=PANEL + "/permuted_differences.nc",
-        record=PANEL + "/permute_labels.record.json",
+        differences=f"{PANEL}/permuted_differences.nc",
+        record=f"{PANEL}/permute_labels.record.json",
     log:
-        PANEL + "/permute_labels.log",
+        f"{PANEL}/permute_labels.log",
     benchmark:
-        PANEL + "/permute_labels.benchmark.tsv"
+        f"{PANEL}/permute_labels.benchmark.tsv"
     conda:
         "../envs/training.yaml"
     params:
@@ -28,18 +28,18 @@ rule permute_labels:
 # By the maximum statistic over relabelings; and, labelled as such, by the paper's t-tests.
 rule test_group_differences:
     input:
-        differences=PANEL + "/permuted_differences.nc",
+        differences=f"{PANEL}/permuted_differences.nc",
         spectra=from_compared_panel("spectra.nc"),
     output:
-        permutation_test=PANEL + "/permutation_test.tsv",
-        permutation_test_columns=PANEL + "/permutation_test.json",
-        t_tests=PANEL + "/t_tests.tsv",
-        t_tests_columns=PANEL + "/t_tests.json",
-        record=PANEL + "/test_group_differences.record.json",
+        permutation_test=f"{PANEL}/permutation_test.tsv",
+        permutation_test_columns=f"{PANEL}/permutation_test.json",
+        t_tests=f"{PANEL}/t_tests.tsv",
+        t_tests_columns=f"{PANEL}/t_tests.json",
+        record=f"{PANEL}/test_group_differences.record.json",
     log:
-        PANEL + "/test_group_differences.log",
+        f"{PANEL}/test_group_differences.log",
     benchmark:
-        PANEL + "/test_group_differences.benchmark.tsv"
+        f"{PANEL}/test_group_differences.benchmark.tsv"
     conda:
         "../envs/statistics.yaml"
     params:

@@ -2,21 +2,21 @@
 # And record, in the same pass, its gradient spectra by group of samples.
 rule train:
     input:
-        participants=COHORT + "/participants.tsv",
-        array=COHORT + "/array.npy",
-        description=COHORT + "/dataset_description.json",
-        splits=EXPERIMENT + "/splits.tsv",
+        participants=f"{COHORT}/participants.tsv",
+        array=f"{COHORT}/array.npy",
+        description=f"{COHORT}/dataset_description.json",
+        splits=f"{EXPERIMENT}/splits.tsv",
     output:
-        model=PANEL + "/model.pt",
-        history=PANEL + "/history.tsv",
-        history_columns=PANEL + "/history.json",
-        spectra=PANEL + "/spectra.nc",
-        blocks=PANEL + "/block_gradients.nc",
-        record=PANEL + "/train.record.json",
+        model=f"{PANEL}/model.pt",
+        history=f"{PANEL}/history.tsv",
+        history_columns=f"{PANEL}/history.json",
+        spectra=f"{PANEL}/spectra.nc",
+        blocks=f"{PANEL}/block_gradients.nc",
+        record=f"{PANEL}/train.record.json",
     log:
-        PANEL + "/train.log",
+        f"{PANEL}/train.log",
     benchmark:
-        PANEL + "/train.benchmark.tsv"
+        f"{PANEL}/train.benchmark.tsv"
     conda:
         "../envs/training.yaml"
     threads: lookup("threads", within=config)
