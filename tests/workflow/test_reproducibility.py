@@ -52,7 +52,7 @@ def test_a_training_killed_in_the_middle_goes_on_to_the_same_bytes(
     run = subprocess.Popen(
         [*fresh_checkout.command(), "--", target],
         cwd=fresh_checkout.root,
-        env=fresh_checkout.environment | {"NEUROSPECT_TEST": "kill"},
+        env=fresh_checkout.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
