@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import platform
@@ -39,6 +40,7 @@ _PACKAGES = (
     *("scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib", "seaborn", "snakemake"),
 )
 _DIGESTS = ("code", "environment")
+_NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
@@ -271,9 +273,26 @@ def _refusals_in_plain_words() -> Iterator[None]:
     try:
         yield
     except (BadInputError, BadInputsError) as fault:
-        LOG.error("%s", fault)
-        print(fault, file=sys.stderr)
-        raise SystemExit(1) from None
+        raise _refusal(fault) from None
+    except OSError as fault:
+        if fault.errno not in _NO_ROOM_OR_PERMISSION:
+            LOG.exception("The job failed")
+            raise
+        raise _refusal(
+            BadInputError(
+                fault.filename or "results",
+                "file system",
+                found=fault.strerror,
+                expected="room, and permission",
+                remedy="Make room, or mend the permissions, and run again: nothing is half-written.",
+            )
+        ) from None
     except Exception:
         LOG.exception("The job failed")
         raise
+
+
+def _refusal(fault: Exception) -> SystemExit:
+    LOG.error("%s", fault)
+    print(fault, file=sys.stderr)
+    return SystemExit(1)

@@ -168,6 +168,19 @@ def test_bad_input_ends_the_process_with_one_plain_message(
     assert not Path("out/s.record.json").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_the_process_with_one_plain_message(
+    declared: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, recorded_job(declared):
+        Path("/dev/full").write_text("too much")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "file system: found No space left on device" in said
+    assert said.count("\n") == 1
+    assert not Path("out/s.record.json").exists()
+
+
 def test_any_other_error_leaves_its_traceback_in_the_log_and_is_raised(
     declared: SimpleNamespace,
 ) -> None:
