@@ -284,7 +284,7 @@ def _refusals_in_plain_words() -> Iterator[None]:
                 "file system",
                 found=fault.strerror,
                 expected="room, and permission",
-                remedy="Make room, or mend the permissions, and run again: nothing is half-written.",
+                remedy="Make room or mend permissions, and run again; nothing is half-written.",
             )
         ) from None
     except Exception:
