@@ -15,10 +15,10 @@ from neurospect.provenance.content import value_sha256
 _FILES = ("numpy", "pandas", "xarray", "netCDF4", "pydantic", "PyYAML")
 
 ENVIRONMENTS = {
-    "cohorts": ("mlxtend", "scikit-learn", *_FILES),
-    "training": ("torch", "scipy", "threadpoolctl", *_FILES),
+    "cohorts": ("mlxtend", "nibabel", "nilearn", "scikit-learn", "scipy", "threadpoolctl", *_FILES),
+    "training": ("torch", "transformers", "scipy", "threadpoolctl", *_FILES),
     "statistics": ("scipy", *_FILES),
-    "figures": ("matplotlib", "seaborn", *_FILES),
+    "figures": ("matplotlib", "nibabel", "nilearn", "seaborn", *_FILES),
 }
 """Direct requirements of each family of rules."""
 
