@@ -21,6 +21,7 @@ from neurospect.cohorts.cohort_checks import (
     PARTICIPANT,
     check_array,
     check_description,
+    check_examples,
     check_participants,
 )
 from neurospect.errors import BadInputError
@@ -38,9 +39,13 @@ class Cohort:
         One row per participant (or image, or signal). `participant_id` is text, unique; the
         columns that `description["ClassColumns"]` names are text without missing values.
     array
-        float32, shape (participants, ...), finite; row i belongs to row i of `participants`.
+        float32 or float16, shape (participants, ...) or (examples, ...), finite; row i belongs to
+        row i of `participants`, or of `examples` where there are any.
     description
         What `dataset_description.json` holds; made by `describe`.
+    examples
+        Where a participant has several rows in the array: one row per row of the array, with the
+        participant's `participant_id` and what tells the examples apart, such as the task.
 
     Raises
     ------
@@ -49,19 +54,35 @@ class Cohort:
     """
 
     participants: pd.DataFrame
-    array: NDArray[np.float32]
+    array: NDArray[np.floating]
     description: dict[str, Any]
+    examples: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "participants", self.participants.reset_index(drop=True))
         check_description(self.description)
-        check_participants(self.participants, self.class_columns)
-        check_array(self.array, self.participants)
+        of_examples = [] if self.examples is None else list(self.examples.columns)
+        own = [name for name in self.class_columns if name not in of_examples]
+        check_participants(self.participants, own)
+        if self.examples is not None:
+            object.__setattr__(self, "examples", self.examples.reset_index(drop=True))
+            named = [name for name in self.class_columns if name in of_examples]
+            check_examples(self.examples, named, self.participants)
+        check_array(self.array, self.rows)
 
     @property
     def class_columns(self) -> list[str]:
-        """Columns of `participants` that hold classes."""
+        """Columns of `participants` or `examples` that hold classes."""
         return list(self.description["ClassColumns"])
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """One row per row of the array: the participants, or the examples with theirs."""
+        if self.examples is None:
+            return self.participants
+        return self.examples.merge(
+            self.participants, on=PARTICIPANT, how="left", validate="many_to_one"
+        )
 
 
 def describe(
@@ -120,7 +141,7 @@ def write_cohort(
     array_path: str | Path,
     description_path: str | Path,
 ) -> None:
-    """Write a cohort as three files (and the sidecar of the participants table).
+    """Write a cohort without examples as three files, and the sidecar of the participants table.
 
     Raises
     ------
@@ -129,14 +150,14 @@ def write_cohort(
     """
     write_table(participants_path, cohort.participants, cohort.description["Columns"])
     write_array(array_path, cohort.array)
-    text = json.dumps(cohort.description, indent=2, ensure_ascii=False)
-    write_text(description_path, text + "\n")
+    write_description(description_path, cohort.description)
 
 
 def read_cohort(
     participants_path: str | Path,
     array_path: str | Path,
     description_path: str | Path,
+    examples_path: str | Path | None = None,
     *,
     mmap: bool = True,
 ) -> Cohort:
@@ -146,6 +167,8 @@ def read_cohort(
     ----------
     participants_path, array_path, description_path
         The three files.
+    examples_path
+        The table of examples, where the cohort has one.
     mmap
         Map the array read-only into memory instead of reading it.
 
@@ -154,14 +177,22 @@ def read_cohort(
     BadInputError
         If a file is missing or damaged, or the three do not belong together.
     """
-    description = _read_description(Path(description_path))
+    description = read_description(Path(description_path))
     text = [PARTICIPANT, *description["ClassColumns"]]
-    participants = read_table(participants_path, required=text, text=text)
+    examples = None
+    if examples_path is not None:
+        examples = read_table(examples_path, required=[PARTICIPANT], text=text)
+    required = text if examples is None else [PARTICIPANT]
+    participants = read_table(participants_path, required=required, text=text)
     array = open_array(array_path, mmap=mmap)
     try:
-        return Cohort(participants, array, description)
+        return Cohort(participants, array, description, examples)
     except BadInputError as fault:
-        files = {"participants": participants_path, "array": array_path}
+        files = {
+            "participants": participants_path,
+            "array": array_path,
+            "examples": examples_path,
+        }
         raise BadInputError(
             files.get(fault.where, fault.where),
             fault.field,
@@ -178,7 +209,7 @@ def select(
     per_level: int | None = None,
     seed: int = 0,
 ) -> Cohort:
-    """Keep some levels of a column, and at most so many rows of each.
+    """Keep some levels of a column, and at most so many rows of each; no cohort with examples.
 
     The rows kept stay in their order. Which rows of a level are kept depends on the seed and
     the level alone: adding a level, or asking for more rows, keeps those already chosen.
@@ -256,7 +287,19 @@ def _with_selection(
     return {**description, "Preparation": [*description["Preparation"], f"{step}."]}
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def write_description(path: str | Path, description: Mapping[str, Any]) -> None:
+    """Write a description as `dataset_description.json`."""
+    write_text(path, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read and check a `dataset_description.json`.
+
+    Raises
+    ------
+    BadInputError
+        If it is missing, damaged, or lacks a key that every cohort has.
+    """
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -109,17 +109,54 @@ def check_participants(participants: pd.DataFrame, class_columns: Sequence[str])
         )
 
 
+def check_examples(
+    examples: pd.DataFrame, class_columns: Sequence[str], participants: pd.DataFrame
+) -> None:
+    """Refuse a table of examples with a class missing or of somebody who is no participant.
+
+    Raises
+    ------
+    BadInputError
+        Naming the column and the first row at fault.
+    """
+    known = set(participants[PARTICIPANT])
+    for name in (PARTICIPANT, *class_columns):
+        if name not in examples:
+            raise BadInputError(
+                "examples",
+                "columns",
+                found=", ".join(map(str, examples.columns)),
+                expected=name,
+                remedy=f"Add the column {name}.",
+            )
+        bad = [
+            row
+            for row, value in enumerate(examples[name])
+            if not isinstance(value, str)
+            or not value.strip()
+            or (name == PARTICIPANT and value not in known)
+        ]
+        if bad:
+            raise BadInputError(
+                "examples",
+                f"column {name}, row {bad[0]}",
+                found=f"{examples[name].iloc[bad[0]]!r}, and {len(bad)} such rows in all",
+                expected="a participant of the table" if name == PARTICIPANT else "a class",
+                remedy="Make table and examples in one step.",
+            )
+
+
 def check_array(array: NDArray[Any], participants: pd.DataFrame) -> None:
-    """Refuse an array that is not float32, not finite, or not one row per participant.
+    """Refuse an array that is not float32 or float16, not finite, or not one row per table row.
 
     Raises
     ------
     BadInputError
         Naming the first participant at fault, and how many there are.
     """
-    if array.dtype != np.float32 or array.ndim < 2 or array[:1].size == 0:
+    if array.dtype not in (np.float32, np.float16) or array.ndim < 2 or array[:1].size == 0:
         found = f"{array.dtype} of shape {array.shape}"
-        expected = f"float32 of shape ({len(participants)}, ...)"
+        expected = f"float32 or float16 of shape ({len(participants)}, ...)"
         raise BadInputError(
             "array",
             "dtype and shape",
@@ -129,7 +166,7 @@ def check_array(array: NDArray[Any], participants: pd.DataFrame) -> None:
         )
     if len(array) != len(participants):
         found = f"{len(array)} rows"
-        expected = f"{len(participants)}, one for each participant"
+        expected = f"{len(participants)}, one for each row of the table"
         raise BadInputError(
             "array",
             "rows",

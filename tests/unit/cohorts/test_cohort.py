@@ -204,3 +204,57 @@ def test_a_level_without_rows_is_refused_with_the_levels_that_exist() -> None:
         select(cohort(), "sex", ["F"])
     with pytest.raises(BadInputError, match="at least 1"):
         select(cohort(), "diagnosis", ["0"], per_level=0)
+
+
+def with_examples(**columns: list[Any]) -> Cohort:
+    """Three participants; the first has two examples, the second one, the third none."""
+    people = cohort(3).participants
+    examples = pd.DataFrame(
+        {"participant_id": ["001", "000", "000"], "task": ["MOTOR", "MOTOR", "WM"], **columns}
+    )
+    array = np.arange(6, dtype=np.float16).reshape(3, 2)
+    return Cohort(people, array, description(ClassColumns=["task"]), examples)
+
+
+def test_rows_of_a_cohort_with_examples_carry_what_is_known_of_their_participant() -> None:
+    rows = with_examples().rows
+    assert rows["participant_id"].to_list() == ["001", "000", "000"]
+    assert rows["task"].to_list() == ["MOTOR", "MOTOR", "WM"]
+    assert rows["diagnosis"].to_list() == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"task": ["MOTOR", None, "WM"]}, "column task, row 1: found None.*expected a class"),
+        (
+            {"participant_id": ["001", "000", "009"]},
+            "column participant_id, row 2: found '009'.*expected a participant of the table",
+        ),
+        ({"participant_id": ["001", "000"], "task": ["WM", "WM"]}, "3 rows, expected 2"),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused(columns: dict[str, Any], message: str) -> None:
+    if len(columns) == 2:
+        people = cohort(3)
+        with pytest.raises(BadInputError, match=message):
+            Cohort(
+                people.participants,
+                people.array,
+                description(ClassColumns=["task"]),
+                pd.DataFrame(columns),
+            )
+        return
+    with pytest.raises(BadInputError, match=message):
+        with_examples(**columns)
+
+
+def test_a_class_that_neither_table_has_is_refused() -> None:
+    whole = with_examples()
+    with pytest.raises(BadInputError, match="columns: found .*expected contrast"):
+        Cohort(
+            whole.participants,
+            whole.array,
+            description(ClassColumns=["contrast"]),
+            whole.examples,
+        )
