@@ -9,12 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from neurospect.errors import BadInputError
+from neurospect.settings.cohort_agreement import (
+    class_name,
+    faults_of_array,
+    faults_of_mnist,
+    faults_of_sinusoid,
+)
 from neurospect.settings.faults import did_you_mean
 from neurospect.settings.layers import Place, Stated
 from neurospect.settings.models import kind_of_panel
 
 # The figures' page lies beside the panels.
 RESERVED_PANEL = "page"
+# Cohorts whose classes their settings name; those of the others stand in their tables.
+CLASSES_KNOWN = ("mnist", "sinusoid")
 SHARES: tuple[Place, ...] = (("splits", "training"), ("splits", "validation"), ("splits", "test"))
 
 
@@ -22,17 +30,20 @@ def faults_of_config(config: Stated) -> Iterator[BadInputError]:
     """Name what does not fit together in a configuration, experiments left aside."""
     for place in (
         ("experiments",),
+        ("prepare",),
+        ("splits", "assume_unrelated"),
         ("seeds",),
         ("cohorts", "mnist", "classes"),
         ("cohorts", "sinusoid", "classes"),
     ):
         yield from _repetitions(config, place)
+    yield from _something_to_do(config)
     yield from _experiments_folder(config)
     yield from _overrides_of_nothing(config)
     yield from _results(config)
     yield from _shares(config)
-    yield from _mnist_folder(config)
-    yield from _sinusoid(config)
+    yield from faults_of_mnist(config)
+    yield from faults_of_sinusoid(config)
 
 
 def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
@@ -41,6 +52,7 @@ def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInpu
     yield from _panels(experiment)
     yield from _factors(experiment)
     yield from _relabelings(experiment)
+    yield from faults_of_array(experiment, config)
     yield from _classes(experiment, config)
 
 
@@ -55,6 +67,17 @@ def _repetitions(stated: Stated, place: Place) -> Iterator[BadInputError]:
             found=f"{', '.join(twice)} more than once",
             expected="each once",
             remedy="Remove the repetition.",
+        )
+
+
+def _something_to_do(config: Stated) -> Iterator[BadInputError]:
+    run, prepared = ("experiments",), ("prepare",)
+    if config.sound(run, prepared) and not config[run] and not config[prepared]:
+        yield config.fault(
+            run,
+            found="nothing to run and nothing to prepare",
+            expected="an experiment here, or a cohort under prepare",
+            remedy="Name at least one.",
         )
 
 
@@ -113,55 +136,6 @@ def _shares(config: Stated) -> Iterator[BadInputError]:
             found=f"training, validation and test that sum to {total:g}",
             expected="shares that sum to 1",
             remedy="Mend one of them.",
-        )
-
-
-def _mnist_folder(config: Stated) -> Iterator[BadInputError]:
-    source, folder = ("cohorts", "mnist", "source"), ("cohorts", "mnist", "folder")
-    if not config.sound(source, folder) or config[source] == "packaged":
-        return
-    if config[folder] is None:
-        yield config.fault(
-            folder,
-            found="nothing",
-            expected=f"a folder, for source {config[source]}",
-            remedy="Say where the four IDX files are to lie, or use source: packaged.",
-        )
-    elif config[source] == "idx" and not Path(config[folder]).is_dir():
-        yield config.fault(
-            folder,
-            found=f"{config[folder]}, which is not a folder",
-            expected="the folder of the four IDX files",
-            remedy="Mend the path, or use source: packaged.",
-        )
-
-
-def _sinusoid(config: Stated) -> Iterator[BadInputError]:
-    by, classes, one, rate = (
-        ("cohorts", "sinusoid", key)
-        for key in ("classes_by", "classes", "frequency_hz", "sampling_rate_hz")
-    )
-    if not config.sound(by, one):
-        return
-    is_phase = config[by] == "phase"
-    if is_phase != (config[one] is not None):
-        yield config.fault(
-            one,
-            found="nothing" if is_phase else config[one],
-            expected="the one frequency of all classes" if is_phase else "null",
-            remedy=f"classes_by is {config[by]}: mend one of the two.",
-        )
-        return
-    if not config.sound(classes, rate):
-        return
-    frequencies = [config[one]] if is_phase else config[classes]
-    outside = [f"{hertz:g}" for hertz in frequencies if not 0 < hertz < config[rate] / 2]
-    if outside:
-        yield config.fault(
-            one if is_phase else classes,
-            found=f"{', '.join(outside)} Hz",
-            expected=f"between 0 and {config[rate] / 2:g} Hz, half of sampling_rate_hz",
-            remedy="Lower the frequency, or raise sampling_rate_hz.",
         )
 
 
@@ -243,6 +217,8 @@ def _classes(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
     if not experiment.sound(("cohort",)):
         return
     cohort = experiment["cohort",]
+    if cohort not in CLASSES_KNOWN:
+        return
     names, of_column = ("cohorts", cohort, "classes"), ("cohorts", cohort, "classes_by")
     if cohort == "sinusoid" and not config.sound(of_column):
         return
@@ -258,7 +234,7 @@ def _classes(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
     levels = ("groups", "levels")
     if not (config.sound(names) and experiment.sound(levels)):
         return
-    kept = [_class_name(value) for value in config[names]]
+    kept = [class_name(value) for value in config[names]]
     strangers = [level for level in experiment[levels] if level not in kept]
     if strangers:
         yield experiment.fault(
@@ -267,8 +243,3 @@ def _classes(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
             expected=f"classes that cohort {cohort} keeps ({', '.join(kept)})",
             remedy=f"Name them in cohorts.{cohort}.classes, or leave them out here.",
         )
-
-
-def _class_name(value: str | float) -> str:
-    """Name a class as the cohort's table will."""
-    return value if isinstance(value, str) else np.format_float_positional(value, trim="-")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.settings.agreement import faults_of_config, faults_of_experiment
+from neurospect.settings.cohort_agreement import faults_of_cohort
 from neurospect.settings.faults import did_you_mean, faults_of_values
 from neurospect.settings.layers import Layer, Stated, config_layers, laid_over, read_yaml
 from neurospect.settings.models import (
@@ -44,7 +45,7 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
         Naming every fault of the configuration and of each experiment's file.
     """
     layers = config_layers(raw, files)
-    config = Stated(laid_over(Config().model_dump(), raw), layers)
+    config = Stated(laid_over(Config().model_dump(by_alias=True), raw), layers)
     faults = [*faults_of_values(config, Config), *faults_of_config(config)]
     experiments: dict[str, Stated] = {}
     for name in _named_experiments(config):
@@ -55,6 +56,8 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
     for experiment in experiments.values():
         faults += faults_of_values(experiment, Experiment)
         faults += faults_of_experiment(experiment, config)
+    for cohort in _cohorts_used(config, experiments.values()):
+        faults += faults_of_cohort(config, cohort)
     if faults:
         raise BadInputsError(faults)
     return Settings(
@@ -72,6 +75,13 @@ def _named_experiments(config: Stated) -> list[str]:
         for position, name in enumerate(names)
         if config.sound(("experiments", position)) and name not in names[:position]
     ]
+
+
+def _cohorts_used(config: Stated, experiments: Iterable[Stated]) -> list[str]:
+    used = [each["cohort",] for each in experiments if each.sound(("cohort",))]
+    if config.sound(("prepare",)):
+        used += config["prepare",]
+    return list(dict.fromkeys(used))
 
 
 def _experiment(config: Stated, name: str) -> Stated:

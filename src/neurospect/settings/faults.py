@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -126,7 +126,18 @@ def _known_keys(model: type[BaseModel], place: Place) -> list[str]:
     """Keys of the nested model that a place leads to."""
     current: Any = model
     for part in place:
-        current = current.model_fields[part].annotation
-        if not hasattr(current, "model_fields"):
+        kind = get_origin(current)
+        if kind is dict:
+            current = get_args(current)[1]
+        elif not hasattr(current, "model_fields"):
             return [*ModelPanel.model_fields, *ComparisonPanel.model_fields]
-    return list(current.model_fields)
+        else:
+            current = _fields(current)[str(part)]
+    if not hasattr(current, "model_fields"):
+        return [*ModelPanel.model_fields, *ComparisonPanel.model_fields]
+    return list(_fields(current))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Types of a model's fields by the names that they have in files."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}

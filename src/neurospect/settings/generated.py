@@ -42,7 +42,7 @@ def _schema(model: type[BaseModel]) -> str:
 def _commented(model: BaseModel, indent: str = "") -> list[str]:
     lines: list[str] = []
     for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
+        value, key = getattr(model, name), field.alias or name
         if not indent:
             lines.append("")
         lines += textwrap.wrap(
@@ -52,9 +52,9 @@ def _commented(model: BaseModel, indent: str = "") -> list[str]:
             subsequent_indent=f"{indent}#   ",
         )
         if isinstance(value, BaseModel):
-            lines += [f"{indent}{name}:", *_commented(value, indent + "  ")]
+            lines += [f"{indent}{key}:", *_commented(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name}: {_flow(value)}")
+            lines.append(f"{indent}{key}: {_flow(value)}")
     return lines
 
 

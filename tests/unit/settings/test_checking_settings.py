@@ -178,7 +178,7 @@ def test_a_fault_of_the_configuration_names_file_and_field(folder, config, field
         ({"panels": {"page": PANEL}}, "panels.page", "Rename the panel"),
         ({"model": "mlpp"}, "model", "found \"mlpp\", expected 'mlp'. Did you mean mlp?"),
         ({"model": None}, "model", "found null"),
-        ({"cohort": "cobre"}, "cohort", "expected 'mnist' or 'sinusoid'"),
+        ({"cohort": "minst"}, "cohort", "Did you mean mnist"),
         ({"training": {"epoch": 3}}, "training.epoch", "Did you mean epochs?"),
         ({"training": {"learning_rate": "1e-3"}}, "training.learning_rate", "write 0.001"),
         ({"training": {"learning_rate": "1e-10"}}, "training.learning_rate", "write 1.0e-10"),
