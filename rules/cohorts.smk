@@ -20,21 +20,23 @@ if SETTINGS.config.cohorts.mnist.source == "openml":
             "../scripts/fetch_mnist.py"
 
 
-# Prepare a cohort
+# Prepare a cohort that is an array from the start
 # From its raw files (or its seed) to a participants table and one array.
 rule prepare_cohort:
     input:
         raw=cohort_raw_files,
     output:
-        participants=f"{COHORT}/participants.tsv",
-        columns=f"{COHORT}/participants.json",
-        array=f"{COHORT}/array.npy",
-        description=f"{COHORT}/dataset_description.json",
-        record=f"{COHORT}/prepare_cohort.record.json",
+        participants=f"{PREPARED}/participants.tsv",
+        columns=f"{PREPARED}/participants.json",
+        array=f"{PREPARED}/array.npy",
+        description=f"{PREPARED}/dataset_description.json",
+        record=f"{PREPARED}/prepare_cohort.record.json",
     log:
-        f"{COHORT}/prepare_cohort.log",
+        f"{PREPARED}/prepare_cohort.log",
     benchmark:
-        f"{COHORT}/prepare_cohort.benchmark.tsv"
+        f"{PREPARED}/prepare_cohort.benchmark.tsv"
+    wildcard_constraints:
+        cohort=cohorts_of("array"),
     conda:
         "../envs/cohorts.yaml"
     params:

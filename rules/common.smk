@@ -10,6 +10,7 @@ from neurospect.provenance.environment import env_digest
 from neurospect.provenance.source import source_digest
 from neurospect.provenance.tags import read_recipe
 from neurospect.settings import check_settings
+from neurospect.settings.cohort_agreement import arrays_of
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -22,18 +23,32 @@ if (library := Path(neurospect.__file__).parents[1]).name == "src":
     os.environ.setdefault("PYTHONPATH", str(library))
 
 RESULTS = SETTINGS.config.results
-COHORT = f"{RESULTS}/{{cohort}}/prepared"
+SOURCE = f"{RESULTS}/{{cohort}}/source"
+COMPONENTS = f"{RESULTS}/{{cohort}}/components"
+TASK_MAPS = f"{RESULTS}/{{cohort}}/task_maps"
+PREPARED = f"{RESULTS}/{{cohort}}/prepared"
+SPLITS = f"{RESULTS}/{{cohort}}/splits"
+VOLUMES = f"{RESULTS}/{{cohort}}/residualised"
 EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
 PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
+NOTHING = "(?!)"  # a pattern that matches no wildcard
 ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
 wildcard_constraints:
-    cohort="|".join(sorted({e.cohort for e in SETTINGS.experiments.values()})),
-    experiment="|".join(SETTINGS.experiments),
+    cohort="|".join(SETTINGS.cohorts),
+    experiment="|".join(SETTINGS.experiments) or NOTHING,
+    batch=r"\d+",
     panel=r"(?!page\b)\w+",
     seed=r"\d+",
+
+
+def cohorts_of(kind):
+    """Pattern of the cohorts that are prepared from an array, from runs or from task maps."""
+    return (
+        "|".join(name for name, own in SETTINGS.cohorts.items() if own == kind) or NOTHING
+    )
 
 
 def code_of(script):
@@ -84,13 +99,43 @@ def groups_are_the_target(wildcards):
 
 def cohort_settings(wildcards):
     """Settings of a cohort that bear on its content (where its files lie does not)."""
-    settings = getattr(SETTINGS.config.cohorts, wildcards.cohort).model_dump()
-    return {key: value for key, value in settings.items() if key != "folder"}
+    settings = SETTINGS.config.cohorts.of(wildcards.cohort)
+    return settings.model_dump(exclude=set(settings.places))
 
 
 def cohort_raw_files(wildcards):
-    settings = getattr(SETTINGS.config.cohorts, wildcards.cohort).model_dump()
+    settings = SETTINGS.config.cohorts.of(wildcards.cohort).model_dump()
     return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
+
+
+def split_sizes(wildcards):
+    """Numbers of participants, where the configuration gives them."""
+    sizes = SETTINGS.config.splits.sizes.get(wildcards.cohort)
+    return sizes.model_dump() if sizes else None
+
+
+def split_classes(wildcards):
+    """Columns that are balanced; None for the cohort's own class."""
+    return SETTINGS.config.splits.stratify_by.get(wildcards.cohort)
+
+
+def may_be_unrelated(wildcards):
+    return wildcards.cohort in SETTINGS.config.splits.assume_unrelated
+
+
+def array_of_experiment(wildcards):
+    """The array that models read; volumes once age and sex are taken out of them."""
+    if wildcards.cohort == "freesurfer":
+        return f"{VOLUMES}/array.npy".format(**wildcards)
+    source = SETTINGS.config.cohorts.abide.source
+    array = experiment(wildcards).array or arrays_of(wildcards.cohort, source)[0]
+    return f"{PREPARED}/{array}.npy".format(**wildcards)
+
+
+def examples_of_cohort(wildcards):
+    """The table of examples, where participants have several."""
+    has_several = SETTINGS.cohorts[wildcards.cohort] == "task maps"
+    return {"examples": f"{PREPARED}/examples.tsv".format(**wildcards)} if has_several else {}
 
 
 def panel_title(wildcards, name=None):

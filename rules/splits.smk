@@ -1,16 +1,19 @@
 # Split the participants
-# Into training, validation and test, balanced by class; nobody stands in two.
+# Into training, validation and test: families stay together, classes are balanced.
 rule split_participants:
     input:
-        participants=f"{COHORT}/participants.tsv",
+        participants=f"{PREPARED}/participants.tsv",
+        description=f"{PREPARED}/dataset_description.json",
     output:
-        splits=f"{EXPERIMENT}/splits.tsv",
-        columns=f"{EXPERIMENT}/splits.json",
-        record=f"{EXPERIMENT}/split_participants.record.json",
+        splits=f"{SPLITS}/splits.tsv",
+        columns=f"{SPLITS}/splits.json",
+        summary=f"{SPLITS}/summary.tsv",
+        summary_columns=f"{SPLITS}/summary.json",
+        record=f"{SPLITS}/split_participants.record.json",
     log:
-        f"{EXPERIMENT}/split_participants.log",
+        f"{SPLITS}/split_participants.log",
     benchmark:
-        f"{EXPERIMENT}/split_participants.benchmark.tsv"
+        f"{SPLITS}/split_participants.benchmark.tsv"
     conda:
         "../envs/cohorts.yaml"
     params:
@@ -18,10 +21,12 @@ rule split_participants:
         validation=lookup("splits/validation", within=config),
         test=lookup("splits/test", within=config),
         seed=lookup("splits/seed", within=config),
-        stratify_by=of_experiment("target"),
+        sizes=split_sizes,
+        stratify_by=split_classes,
+        assume_unrelated=may_be_unrelated,
         code=code_of("split_participants"),
         environment=pins_of("cohorts"),
     message:
-        "Splitting {wildcards.cohort} for {wildcards.experiment}"
+        "Splitting {wildcards.cohort}"
     script:
         "../scripts/split_participants.py"

@@ -2,10 +2,11 @@
 # And record, in the same pass, its gradient spectra by group of samples.
 rule train:
     input:
-        participants=f"{COHORT}/participants.tsv",
-        array=f"{COHORT}/array.npy",
-        description=f"{COHORT}/dataset_description.json",
-        splits=f"{EXPERIMENT}/splits.tsv",
+        unpack(examples_of_cohort),
+        participants=f"{PREPARED}/participants.tsv",
+        array=array_of_experiment,
+        description=f"{PREPARED}/dataset_description.json",
+        splits=f"{SPLITS}/splits.tsv",
     output:
         model=f"{PANEL}/model.pt",
         history=f"{PANEL}/history.tsv",

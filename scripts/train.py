@@ -17,11 +17,12 @@ def main(snakemake: Any) -> None:
     params, output = snakemake.params, snakemake.output
     with recorded_job(snakemake) as job:
         files = snakemake.input
-        cohort = read_cohort(files.participants, files.array, files.description)
+        examples = files.get("examples")
+        cohort = read_cohort(files.participants, files.array, files.description, examples)
         splits = read_splits(files.splits, cohort.participants)
         checkpoint = Path(output.model).with_name("unfinished_training.pt")
         trained = train_with_spectra(
-            cohort.participants.merge(splits, on="participant_id", validate="one_to_one"),
+            cohort.rows.merge(splits, on="participant_id", how="left", validate="many_to_one"),
             cohort.array,
             target=params.target,
             family=params.model,

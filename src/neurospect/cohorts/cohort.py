@@ -153,6 +153,26 @@ def write_cohort(
     write_description(description_path, cohort.description)
 
 
+def read_participants(
+    participants_path: str | Path, description_path: str | Path
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read who takes part, and the description, without the array.
+
+    Returns
+    -------
+    pandas.DataFrame, dict
+        The participants table, ids, classes and family ids as text; the description.
+
+    Raises
+    ------
+    BadInputError
+        If a file is missing or damaged.
+    """
+    description = read_description(Path(description_path))
+    text = [PARTICIPANT, *description["ClassColumns"], *description.get("FamilyColumns", [])]
+    return read_table(participants_path, required=[PARTICIPANT], text=text), description
+
+
 def read_cohort(
     participants_path: str | Path,
     array_path: str | Path,
@@ -177,13 +197,11 @@ def read_cohort(
     BadInputError
         If a file is missing or damaged, or the three do not belong together.
     """
-    description = read_description(Path(description_path))
-    text = [PARTICIPANT, *description["ClassColumns"]]
+    participants, description = read_participants(participants_path, description_path)
     examples = None
     if examples_path is not None:
+        text = [PARTICIPANT, *description["ClassColumns"]]
         examples = read_table(examples_path, required=[PARTICIPANT], text=text)
-    required = text if examples is None else [PARTICIPANT]
-    participants = read_table(participants_path, required=required, text=text)
     array = open_array(array_path, mmap=mmap)
     try:
         return Cohort(participants, array, description, examples)
@@ -191,7 +209,7 @@ def read_cohort(
         files = {
             "participants": participants_path,
             "array": array_path,
-            "examples": examples_path,
+            "examples": examples_path or "examples",
         }
         raise BadInputError(
             files.get(fault.where, fault.where),

@@ -9,7 +9,7 @@ from typing import Any
 
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.settings.agreement import faults_of_config, faults_of_experiment
-from neurospect.settings.cohort_agreement import faults_of_cohort
+from neurospect.settings.cohort_agreement import CohortKind, faults_of_cohort, kind_of_cohort
 from neurospect.settings.faults import did_you_mean, faults_of_values
 from neurospect.settings.layers import Layer, Stated, config_layers, laid_over, read_yaml
 from neurospect.settings.models import (
@@ -27,6 +27,13 @@ class Settings:
 
     config: Config
     experiments: dict[str, Experiment]
+
+    @property
+    def cohorts(self) -> dict[str, CohortKind]:
+        """Cohorts that are used, each with what it is prepared from."""
+        used = [*(each.cohort for each in self.experiments.values()), *self.config.prepare]
+        source = self.config.cohorts.abide.source
+        return {cohort: kind_of_cohort(cohort, source) for cohort in used}
 
 
 def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Settings:

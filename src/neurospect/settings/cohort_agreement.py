@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,25 +13,34 @@ from neurospect.settings.faults import did_you_mean
 from neurospect.settings.layers import Place, Stated
 
 # Arrays that a prepared cohort holds; a model reads one of them.
+ONE_ARRAY = ("array",)
 OF_RUNS = ("time_courses", "spatial_maps")
+OF_TASK_MAPS = ("task_maps",)
 ARRAYS = {
-    "mnist": ("array",),
-    "sinusoid": ("array",),
+    "mnist": ONE_ARRAY,
+    "sinusoid": ONE_ARRAY,
     "simulated-rest": OF_RUNS,
     "cobre": OF_RUNS,
     "bids": OF_RUNS,
-    "simulated-hcp": ("task_maps",),
-    "hcp": ("task_maps",),
-    "freesurfer": ("volumes",),
+    "simulated-hcp": OF_TASK_MAPS,
+    "hcp": OF_TASK_MAPS,
+    "freesurfer": ONE_ARRAY,
 }
-RUN_COHORTS = ("simulated-rest", "cobre", "bids", "abide")
-TASK_MAP_COHORTS = ("simulated-hcp", "hcp")
+CohortKind = Literal["array", "runs", "task maps"]
+
+
+def kind_of_cohort(cohort: str, abide_source: str) -> CohortKind:
+    """Say what a cohort is prepared from: an array, 4-D runs, or task maps."""
+    arrays = arrays_of(cohort, abide_source)
+    if arrays == OF_RUNS:
+        return "runs"
+    return "task maps" if arrays == OF_TASK_MAPS else "array"
 
 
 def arrays_of(cohort: str, abide_source: str) -> tuple[str, ...]:
     """Names of the arrays that a cohort holds; those of ABIDE depend on its source."""
     if cohort == "abide":
-        return OF_RUNS if abide_source == "runs" else OF_RUNS[:1]
+        return OF_RUNS if abide_source == "runs" else ONE_ARRAY
     return ARRAYS[cohort]
 
 
@@ -44,9 +54,11 @@ def faults_of_cohort(config: Stated, cohort: str) -> Iterator[BadInputError]:
         yield from _existing(config, ("cohorts", cohort, "restricted"))
     elif cohort in ("cobre", "bids", "abide"):
         yield from _needed(config, cohort, "folder", "the folder of the cohort")
-    if cohort in RUN_COHORTS:
+    source = ("cohorts", "abide", "source")
+    kind = kind_of_cohort(cohort, config[source]) if config.sound(source) else "array"
+    if kind == "runs":
         yield from _components(config)
-    if cohort in TASK_MAP_COHORTS:
+    if kind == "task maps":
         yield from _existing(config, ("task_maps", "mask"))
     yield from _sizes_and_balance(config, cohort)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,8 +31,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class MnistSettings(Strict):
+class OneCohort(Strict):
+    """Settings of one cohort; `places` say where its files lie, and nothing of its content."""
+
+    places: ClassVar[tuple[str, ...]] = ()
+
+
+class MnistSettings(OneCohort):
     """Handwritten digits."""
+
+    places: ClassVar[tuple[str, ...]] = ("folder",)
 
     source: Literal["packaged", "idx", "openml"] = Field(
         default="packaged",
@@ -55,7 +63,7 @@ class MnistSettings(Strict):
     seed: Seed = Field(default=0, description="which images, where per_class leaves some out")
 
 
-class SinusoidSettings(Strict):
+class SinusoidSettings(OneCohort):
     """Sine waves in noise, one class per frequency or per phase."""
 
     classes_by: Literal["frequency", "phase"] = Field(
@@ -81,7 +89,7 @@ class SinusoidSettings(Strict):
     seed: Seed = Field(default=0, description="noise and free phases")
 
 
-class SimulatedRestSettings(Strict):
+class SimulatedRestSettings(OneCohort):
     """Simulated resting-state runs, written as BIDS derivatives."""
 
     participants: Annotated[int, Field(ge=8, le=9999)] = Field(
@@ -95,8 +103,10 @@ class SimulatedRestSettings(Strict):
     seed: Seed = Field(default=0, description="of everything that is drawn")
 
 
-class BidsSettings(Strict):
+class BidsSettings(OneCohort):
     """A folder of BIDS derivatives: preprocessed runs in MNI space, masks, participants.tsv."""
+
+    places: ClassVar[tuple[str, ...]] = ("folder",)
 
     folder: str | None = Field(default=None, description="the folder of the derivatives")
     task: Label = Field(default="rest", description="BIDS entity task")
@@ -118,8 +128,10 @@ class BidsSettings(Strict):
     age_column: str = Field(default="age", description="column that holds the age in years")
 
 
-class AbideSettings(Strict):
+class AbideSettings(OneCohort):
     """ABIDE I, preprocessed, as nilearn fetches it."""
+
+    places: ClassVar[tuple[str, ...]] = ("folder",)
 
     folder: str | None = Field(
         default=None, description="folder with ABIDE_pcp in it (`neurospect fetch abide` makes it)"
@@ -146,7 +158,7 @@ class AbideSettings(Strict):
     )
 
 
-class SimulatedHcpSettings(Strict):
+class SimulatedHcpSettings(OneCohort):
     """Simulated task maps of families, written in the layout of HCP1200."""
 
     participants: Annotated[int, Field(ge=12, le=9999)] = Field(
@@ -158,8 +170,10 @@ class SimulatedHcpSettings(Strict):
     seed: Seed = Field(default=0, description="of everything that is drawn")
 
 
-class HcpSettings(Strict):
+class HcpSettings(OneCohort):
     """Task maps of the Human Connectome Project, in the layout of HCP1200."""
+
+    places: ClassVar[tuple[str, ...]] = ("folder", "unrestricted", "restricted")
 
     folder: str | None = Field(default=None, description="the folder with one folder per subject")
     unrestricted: str | None = Field(
@@ -180,8 +194,10 @@ class HcpSettings(Strict):
     )
 
 
-class FreesurferSettings(Strict):
+class FreesurferSettings(OneCohort):
     """FreeSurfer volumes: aseg.stats per subject, or one table of asegstats2table."""
+
+    places: ClassVar[tuple[str, ...]] = ("folder", "table", "participants")
 
     folder: str | None = Field(
         default=None,
@@ -250,9 +266,10 @@ class CohortSettings(Strict):
         default_factory=FreesurferSettings, description="volumes of brain structures"
     )
 
-    def of(self, name: str) -> Any:
+    def of(self, name: str) -> OneCohort:
         """Return the settings of one cohort, by the name it has in the configuration."""
-        return getattr(self, name.replace("-", "_"))
+        settings: OneCohort = getattr(self, name.replace("-", "_"))
+        return settings
 
 
 class TimeCourseSettings(Strict):
