@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` when the block ends well.
 
-    The temporary name keeps the suffix, so that writers which choose a format by it work.
+    The temporary name keeps the suffix, also a double one such as `.nii.gz`, so that writers
+    which choose a format by it work.
     A block that raises leaves `path` as it was and removes the temporary file.
 
     Parameters
@@ -28,7 +30,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.stem}.{secrets.token_hex(4)}.part{final.suffix}")
+    suffix = "".join(final.suffixes[-2:]) if final.suffix == ".gz" else final.suffix
+    stem = final.name.removesuffix(suffix)
+    temporary = final.with_name(f".{stem}.{secrets.token_hex(4)}.part{suffix}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -36,6 +40,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_files(folder: str | Path) -> Iterator[Path]:
+    """Give a temporary folder in `folder`; move its files out when the block ends well.
+
+    For files that belong together: a block that raises leaves those in `folder` as they were.
+
+    Parameters
+    ----------
+    folder
+        Where the files go, under their own names. Made if missing.
+
+    Yields
+    ------
+    pathlib.Path
+        The temporary folder; files only, no folders, are to be written into it.
+    """
+    final = Path(folder)
+    final.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part.", dir=final) as temporary:
+        yield Path(temporary)
+        for written in sorted(Path(temporary).iterdir()):
+            written.replace(final / written.name)
 
 
 def write_text(path: str | Path, text: str) -> None:

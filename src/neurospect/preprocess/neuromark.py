@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 
+from neurospect.arrays.images import image_md5, image_stem, image_volumes, read_image
 from neurospect.arrays.tables import read_table
 from neurospect.errors import BadInputError
 
@@ -107,17 +105,10 @@ def check_template(path: str | Path, labels: pd.DataFrame | None = None) -> Temp
         something else, or has another number of maps than `labels` has rows.
     """
     final = Path(path)
-    image = _load(final)
-    if len(image.shape) != 4 or 0 in image.shape:
-        raise BadInputError(
-            final,
-            "shape",
-            found=f"{len(image.shape)}-D {image.shape}",
-            expected="4-D (x, y, z, components)",
-            remedy="Give one NIfTI with one volume per component.",
-        )
-    _read_to_the_end(final, image)
-    is_neuromark = NEUROMARK_NAME.fullmatch(_stem(final)) is not None
+    image = read_image(final, dimensions=4)
+    for _ in image_volumes(final, image):
+        pass  # a file that is cut short is refused before any run is read
+    is_neuromark = NEUROMARK_NAME.fullmatch(image_stem(final)) is not None
     if is_neuromark:
         _check_neuromark(final, image)
     components = int(image.shape[3])
@@ -132,46 +123,6 @@ def check_template(path: str | Path, labels: pd.DataFrame | None = None) -> Temp
     return Template(final, components, is_neuromark)
 
 
-def _stem(path: Path) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
-
-
-def _load(path: Path) -> Any:
-    """Open the image; nothing but its header is read."""
-    problem: object
-    try:
-        image = nibabel.load(path)
-    except FileNotFoundError:
-        problem = "no such file"
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        problem = str(error) or "an unreadable file"
-    else:
-        # NIfTI-2 images are NIfTI-1 images to nibabel
-        if isinstance(image, nibabel.Nifti1Image):
-            return image
-        problem = type(image).__name__
-    raise BadInputError(
-        path,
-        "file",
-        found=problem,
-        expected="a NIfTI image (.nii or .nii.gz)",
-        remedy="Check the path and the file.",
-    )
-
-
-def _read_to_the_end(path: Path, image: Any) -> None:
-    try:
-        np.asanyarray(image.dataobj[..., -1])
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadInputError(
-            path,
-            "data",
-            found=str(error) or "an early end of the file",
-            expected=f"{image.shape[3]} whole volumes, as the header says",
-            remedy="The file is damaged or cut short: copy it again.",
-        ) from None
-
-
 def _check_neuromark(path: Path, image: Any) -> None:
     kind = (tuple(image.shape), image.get_data_dtype())
     remedy = "Fetch NeuroMark_fMRI_1.0 again, or give a template of another kind another name."
@@ -183,15 +134,12 @@ def _check_neuromark(path: Path, image: Any) -> None:
             expected=f"int16 {NEUROMARK_SHAPE}, as NeuroMark_fMRI_1.0 has",
             remedy=remedy,
         )
-    with nibabel.openers.ImageOpener(str(path), "rb") as stream:
-        digest = hashlib.md5(usedforsecurity=False)
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != NEUROMARK_MD5:
+    md5 = image_md5(path)
+    if md5 != NEUROMARK_MD5:
         raise BadInputError(
             path,
             "MD5",
-            found=digest.hexdigest(),
+            found=md5,
             expected=f"{NEUROMARK_MD5}, that of NeuroMark_fMRI_1.0",
             remedy=remedy,
         )
