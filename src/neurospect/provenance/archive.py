@@ -20,6 +20,7 @@ from neurospect.provenance.record import (
     OutputFile,
     Record,
     checksum,
+    output_place,
     read_record,
     recomputed_recipe,
 )
@@ -52,8 +53,8 @@ class Filed:
     results: Path | None
 
     def place(self, output: OutputFile) -> Path:
-        """Where an output lies: beside the record, wherever that was moved to."""
-        return self.at.parent / Path(output.path).name
+        """Where an output lies: beside or under the record, wherever that was moved to."""
+        return self.at.parent / output_place(self.record, output)
 
     def locate(self, path: str) -> Path:
         """Where a path in the record points to, also in a results folder that was renamed."""

@@ -157,7 +157,7 @@ def _deleted_records(archive: Archive, survey: Survey) -> Iterator[Break]:
     readers: dict[str, list[Filed]] = defaultdict(list)
     for filed, link in survey.orphans:
         place = filed.locate(link.path)
-        if place.parent not in folders:
+        if folders.isdisjoint(place.parents):
             links[link.recipe or ""][place] = link.sha256
             readers[link.recipe or ""].append(filed)
     for recipe, places in links.items():
@@ -318,7 +318,7 @@ def _environments(folder: Path) -> dict[str, str]:
 
 
 def _beside(filed: Filed, path: str, at: Path) -> bool:
-    return filed.locate(path).parent == at.parent
+    return filed.locate(path).is_relative_to(at.parent)
 
 
 def _found(archive: Archive, path: Path, sha256: str) -> str:

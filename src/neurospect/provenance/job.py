@@ -176,13 +176,13 @@ def _record_path(snakemake: Any) -> Path:
         )
     destination = Path(files["record"])
     for name, path in files.items():
-        if Path(path).parent != destination.parent:
+        if not Path(path).is_relative_to(destination.parent):
             raise BadInputError(
                 rule,
                 f"output.{name}",
                 found=path,
-                expected=f"a file in {destination.parent}, where the record is",
-                remedy="Declare the outputs of a rule and their record in one folder.",
+                expected=f"a file in or under {destination.parent}, where the record is",
+                remedy="Declare the record in the folder that holds all outputs of the rule.",
             )
     return destination
 

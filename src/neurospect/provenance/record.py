@@ -78,6 +78,8 @@ class Record:
     checksum: str = ""
 
 
+# A record lies at most so many folders above an output: BIDS derivatives go down to sub/ses/func.
+_HIGHEST = 5
 _TEXT, _WHOLE, _OBJECT, _LIST = (str,), (int,), (dict,), (list,)
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("rule", "script", "code", "path", "checksum"), _TEXT),
@@ -194,22 +196,31 @@ def records_in(folder: Path) -> list[Record]:
 
 
 def producer(file: Path) -> tuple[Record, OutputFile] | None:
-    """Find the record, beside a file, of the job that made it; None for a raw file.
+    """Find the record, beside a file or above it, of the job that made it; None for a raw file.
 
     Where two records claim the file (a rule was renamed), the later job has it.
 
     Raises
     ------
     BadInputError
-        A record beside the file cannot be read.
+        A record beside the file, or above it, cannot be read.
     """
-    claims = [
-        (record, output)
-        for record in records_in(file.parent)
-        for output in record.outputs
-        if Path(output.path).name == file.name
-    ]
-    return max(claims, key=lambda claim: claim[0].run.ended, default=None)
+    for folder in file.absolute().parents[:_HIGHEST]:
+        claims = [
+            (record, output)
+            for record in records_in(folder)
+            for output in record.outputs
+            if folder / output_place(record, output) == file.absolute()
+        ]
+        if claims:
+            return max(claims, key=lambda claim: claim[0].run.ended)
+    return None
+
+
+def output_place(record: Record, output: OutputFile) -> Path:
+    """Where an output lies, from the folder of its record: in it, or under it."""
+    home, path = Path(record.path).parent, Path(output.path)
+    return path.relative_to(home) if path.is_relative_to(home) else Path(path.name)
 
 
 @cache
