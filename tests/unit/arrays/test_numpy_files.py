@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neurospect.arrays.numpy_files import open_array, write_array
+from neurospect.arrays.numpy_files import open_array, write_array, write_rows
 from neurospect.errors import BadInputError
 
 DTYPES = st.sampled_from(["<f4", "<f2", "<f8", "<i8", "|u1", "|b1", "<U3"])
@@ -76,4 +76,62 @@ def test_objects_and_other_names_are_not_written(tmp_path: Path) -> None:
         write_array(tmp_path / "a.npy", np.array([None]))
     with pytest.raises(BadInputError, match=r"\.npy"):
         write_array(tmp_path / "a.dat", np.ones(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(deadline=None)
+@given(
+    array=hnp.arrays(DTYPES, hnp.array_shapes(min_dims=1, min_side=0)),
+    cuts=st.lists(st.integers(0, 10), max_size=3),
+)
+def test_rows_written_block_by_block_give_the_bytes_of_the_whole_array(
+    tmp_path_factory: pytest.TempPathFactory, array: np.ndarray[Any, Any], cuts: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    write_array(folder / "whole.npy", array)
+    with write_rows(folder / "rows.npy", array.shape, array.dtype) as append:
+        for block in np.split(array, sorted(min(cut, len(array)) for cut in cuts)):
+            append(block)
+    assert (folder / "rows.npy").read_bytes() == (folder / "whole.npy").read_bytes()
+
+
+def test_rows_in_any_layout_give_the_same_bytes(tmp_path: Path) -> None:
+    array = np.arange(24.0).reshape(4, 6)
+    write_array(tmp_path / "whole.npy", array)
+    with write_rows(tmp_path / "rows.npy", (4, 6), float) as append:
+        append(np.asfortranarray(array[:3]))
+        append(np.repeat(array, 2, axis=1)[3:, ::2])
+    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("block", "found"),
+    [
+        (np.zeros((2, 3)), "float64 of shape"),
+        (np.zeros((2, 4), np.float32), r"shape \(2, 4\), expected float32 of shape .*3"),
+        (np.zeros(3, np.float32), r"shape \(3,\)"),
+        (np.zeros((), np.float32), r"shape \(\)"),
+        (np.zeros((5, 3), np.float32), "found 5, expected 4"),
+        (np.zeros((3, 3), np.float32), "found 3, expected 4"),
+    ],
+)
+def test_rows_of_another_kind_or_number_leave_the_file_as_it_was(
+    tmp_path: Path, block: np.ndarray[Any, Any], found: str
+) -> None:
+    path = tmp_path / "a.npy"
+    write_array(path, np.ones(2))
+    before = path.read_bytes()
+    with (
+        pytest.raises(BadInputError, match=found),
+        write_rows(path, (4, 3), np.float32) as append,
+    ):
+        append(block)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rows_of_objects_and_other_names_are_not_written(tmp_path: Path) -> None:
+    for path, dtype in ((tmp_path / "a.npy", object), (tmp_path / "a.dat", float)):
+        with pytest.raises(BadInputError), write_rows(path, (1, 2), dtype):
+            pass
     assert list(tmp_path.iterdir()) == []
