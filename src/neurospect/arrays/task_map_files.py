@@ -1,0 +1,31 @@
+"""Which files belong to which participant's task map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TaskMapFiles:
+    """One task of one participant, as files.
+
+    Parameters
+    ----------
+    participant_id
+        As in the participants table, such as `100307`.
+    task
+        The task, such as `MOTOR`; the class of the example.
+    contrast
+        What the map shows, such as `2BK-0BK`, or `mean of REWARD and PUNISH`.
+    files
+        3-D NIfTIs; the map is their mean.
+    negated
+        Whether the files hold the opposite contrast, so that their mean changes its sign.
+    """
+
+    participant_id: str
+    task: str
+    contrast: str
+    files: tuple[Path, ...]
+    negated: bool = False
