@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from neurospect.arrays.relabelings import relabelings
 from neurospect.errors import BadInputError
 from neurospect.spectra.singular_values import noise_floor, singular_values
+
+log = logging.getLogger(__name__)
 
 # Relabelings whose group gradients are in memory at once.
 AT_ONCE = 64
 
 
 def permuted_differences(
-    blocks: xr.DataTree, groups: Sequence[str], *, permutations: int, seed: int
+    blocks: xr.DataTree,
+    groups: Sequence[str],
+    *,
+    permutations: int,
+    seed: int,
+    strata: ArrayLike | None = None,
+    units: ArrayLike | None = None,
+    alpha: float | None = None,
 ) -> xr.DataTree:
     """Log-ratios of two groups' gradient spectra, as observed and under permuted labels.
 
@@ -40,22 +52,87 @@ def permuted_differences(
         Random relabelings.
     seed
         Of the relabelings.
+    strata, units
+        Stratum (such as the site) and unit (such as the family) of every block of the tree, in its
+        order, also of groups that are not compared: labels are exchanged inside a stratum, and
+        between whole units, as in `relabelings`. By default any block may take any other's place.
+    alpha
+        Level of the test to come: relabelings too few for it are refused; by default none are.
 
     Returns
     -------
     xarray.DataTree
         Per weight: `difference` (step, rank), log₂ σ_a − log₂ σ_b; `permuted`
-        (permutation, step, rank), the same under each relabeling; `tested` (step, rank), whether
-        the singular value of both groups together is above its noise floor.
+        (permutation, step, rank), the same under each relabeling; `leave_one_out`
+        (unit, step, rank), the observed difference without each unit, at mean scale, with
+        `unit_group` (unit), its group or groups; `tested` (step, rank), whether the singular value
+        of both groups together is above its noise floor. The root's attributes count the blocks
+        that are never exchanged.
 
     Raises
     ------
     BadInputError
-        When a group has no blocks, or too few for the relabelings to differ.
+        When a group has no blocks or too few, `strata` or `units` do not fit the blocks, or the
+        relabelings do not differ, or too little for `alpha`.
     """
     weights = list(blocks.children.values())
     first = weights[0].to_dataset() if weights else xr.Dataset(coords={"group": ("block", [])})
-    held = [np.flatnonzero(first["group"].values == group) for group in groups]
+    of_block = first["group"].values
+    chosen, per_group = _compared_blocks(of_block, groups)
+    observed = of_block[chosen] == groups[0]
+    unit = _of_chosen("units", units, chosen, len(of_block))
+    drawn = relabelings(
+        observed,
+        permutations=permutations,
+        seed=seed,
+        strata=_of_chosen("strata", strata, chosen, len(of_block)),
+        units=unit,
+        alpha=alpha,
+    )
+    fixed = int((~drawn.exchanged).sum())
+    if fixed:
+        log.warning("%d of %d blocks are never exchanged between groups", fixed, len(chosen))
+    labels = _labelings(drawn.labels)
+    left_out = _units_left_out(np.arange(len(chosen)) if unit is None else unit)
+    facts = {
+        "groups": list(groups),
+        "blocks_per_group": per_group,
+        "block_size": blocks.attrs["block_size"],
+        "blocks_never_exchanged": fixed,
+        "relabelings_possible": float(drawn.possible) if drawn.possible < 1e300 else math.inf,
+    }
+    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=facts)}
+    unit_groups = [_names_of(observed[out], groups) for out in left_out]
+    for node in weights:
+        gradients = node.to_dataset()["gradient"].isel(block=chosen)
+        per_step = [
+            _differences(torch.from_numpy(step), labels, observed, left_out)
+            for step in gradients.values
+        ]
+        # One precision for the observed and the permuted, so that what ties goes on to tie.
+        permuted, without, tested = (
+            np.stack(parts, axis=-2) for parts in zip(*per_step, strict=True)
+        )
+        permuted = permuted.astype(np.float32)
+        nodes[f"/{node.name}"] = xr.Dataset(
+            {
+                "difference": (("step", "rank"), permuted[0]),
+                "permuted": (("permutation", "step", "rank"), permuted[1:]),
+                "leave_one_out": (("unit", "step", "rank"), without.astype(np.float32)),
+                "tested": (("step", "rank"), tested.astype(np.int8)),
+            },
+            coords={
+                "step": ("step", gradients["step"].values),
+                "rank": ("rank", np.arange(1, tested.shape[1] + 1)),
+                "unit_group": ("unit", np.array(unit_groups, dtype=object)),
+            },
+        )
+    return xr.DataTree.from_dict(nodes, name="permuted_differences")
+
+
+def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> tuple[NDArray[np.intp], int]:
+    """Blocks of the first group, then of the second, and how many of each there are."""
+    held = [np.flatnonzero(of_block == group) for group in groups]
     if len(held[0]) != len(held[1]) or len(held[0]) < 2:
         raise BadInputError(
             "block gradients",
@@ -64,36 +141,36 @@ def permuted_differences(
             expected="two or more, as many in one as in the other",
             remedy="Compare groups that were kept, or raise the number of participants.",
         )
-    labels = _relabelings(len(held[0]), permutations, seed)
-    chosen = np.concatenate(held)
-    nodes: dict[str, xr.Dataset] = {
-        "/": xr.Dataset(
-            attrs={
-                "groups": list(groups),
-                "blocks_per_group": len(held[0]),
-                "block_size": blocks.attrs["block_size"],
-                "relabelings_possible": float(math.comb(len(chosen), len(held[0]))),
-            }
+    return np.concatenate(held), len(held[0])
+
+
+def _of_chosen(
+    field: str, values: ArrayLike | None, chosen: NDArray[np.intp], blocks: int
+) -> NDArray[Any] | None:
+    if values is None:
+        return None
+    vector = np.asarray(values)
+    if vector.shape != (blocks,):
+        raise BadInputError(
+            "block gradients",
+            field,
+            found=f"shape {vector.shape}",
+            expected=f"({blocks},), one value for each block",
+            remedy="Name them for every block of the tree, in its order.",
         )
-    }
-    for node in weights:
-        gradients = node.to_dataset()["gradient"].isel(block=chosen)
-        per_step = [_differences(torch.from_numpy(step), labels) for step in gradients.values]
-        # One precision for the observed and the permuted, so that what ties goes on to tie.
-        differences = np.stack([found for found, _ in per_step], axis=1).astype(np.float32)
-        tested = np.stack([above for _, above in per_step])
-        nodes[f"/{node.name}"] = xr.Dataset(
-            {
-                "difference": (("step", "rank"), differences[0]),
-                "permuted": (("permutation", "step", "rank"), differences[1:]),
-                "tested": (("step", "rank"), tested.astype(np.int8)),
-            },
-            coords={
-                "step": ("step", gradients["step"].values),
-                "rank": ("rank", np.arange(1, tested.shape[1] + 1)),
-            },
-        )
-    return xr.DataTree.from_dict(nodes, name="permuted_differences")
+    return vector[chosen]
+
+
+def _units_left_out(unit: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which blocks leave with each unit, units in the order of their first block."""
+    _, first, codes = np.unique(unit.astype(str), return_index=True, return_inverse=True)
+    return np.stack([codes == code for code in np.argsort(first)])
+
+
+def _names_of(in_a: NDArray[np.bool_], groups: Sequence[str]) -> str:
+    return " and ".join(
+        name for name, there in zip(groups, (in_a.any(), not in_a.all()), strict=True) if there
+    )
 
 
 @dataclass(frozen=True)
@@ -115,35 +192,56 @@ class _Labelings:
     sign: NDArray[np.float64]
 
 
-def _relabelings(per_group: int, permutations: int, seed: int) -> _Labelings:
-    rng = np.random.default_rng(seed)
-    observed = np.repeat([True, False], per_group)
-    drawn = rng.permuted(np.tile(observed, (permutations, 1)), axis=1)
-    every = np.vstack([observed, drawn])
+def _labelings(every: NDArray[np.bool_]) -> _Labelings:
     swapped = ~every[:, 0]
     distinct, which = np.unique(every ^ swapped[:, None], axis=0, return_inverse=True)
     return _Labelings(distinct, which.ravel(), np.where(swapped, -1.0, 1.0))
 
 
 def _differences(
-    gradients: Tensor, labels: _Labelings
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """log₂ ratios, shape (labelings, rank), and which values rise above their noise.
+    gradients: Tensor,
+    labels: _Labelings,
+    observed: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """log₂ ratios of all labelings and without each unit, and which values rise above their noise.
 
     One noise floor serves all labelings and both groups, that of the largest singular value among
     them: two values under it do not differ, and a group without any gradient differs by as much as
     can be told from noise, not by infinity.
     """
     shape = (gradients.shape[1], gradients.shape[2])
-    flat = gradients.flatten(1)
-    both = singular_values(flat.sum(0).view(1, *shape))[0]
-    in_a, in_b = [], []
-    for part in torch.split(torch.from_numpy(labels.distinct).to(gradients.dtype), AT_ONCE):
-        in_a.append(singular_values((part @ flat).view(-1, *shape)))
-        in_b.append(singular_values(((1 - part) @ flat).view(-1, *shape)))
-    a, b = torch.cat(in_a), torch.cat(in_b)
+    both = singular_values(gradients.sum(0)[None])[0]
+    a, b = _spectra(gradients, labels.distinct), _spectra(gradients, ~labels.distinct)
     largest = torch.cat([a[:, 0], b[:, 0], both[:1]]).max()
     floor = noise_floor(largest, shape, gradients.dtype)
     least = floor.clamp_min(torch.finfo(torch.float64).tiny)
-    ratios = (torch.log2(torch.maximum(a, least)) - torch.log2(torch.maximum(b, least))).numpy()
-    return labels.sign[:, None] * ratios[labels.which], (both > floor).numpy()
+
+    def log_ratios(above: Tensor, below: Tensor) -> NDArray[np.float64]:
+        ratios = torch.log2(torch.maximum(above, least)) - torch.log2(torch.maximum(below, least))
+        return np.asarray(ratios.numpy(), dtype=np.float64)
+
+    ratios = labels.sign[:, None] * log_ratios(a, b)[labels.which]
+    without = log_ratios(
+        *(_without(gradients, members, left_out) for members in (observed, ~observed))
+    )
+    return ratios, without, (both > floor).numpy()
+
+
+def _spectra(gradients: Tensor, members: NDArray[np.bool_]) -> Tensor:
+    """Singular values of the sums over each row's members, shape (rows, rank)."""
+    flat = gradients.flatten(1)
+    rows = torch.from_numpy(members).to(gradients.dtype)
+    return torch.cat(
+        [
+            singular_values((part @ flat).view(-1, *gradients.shape[1:]))
+            for part in torch.split(rows, AT_ONCE)
+        ]
+    )
+
+
+def _without(gradients: Tensor, members: NDArray[np.bool_], left_out: NDArray[np.bool_]) -> Tensor:
+    """Spectra of a group without some of its members, scaled up as if none had been left out."""
+    left = members & ~left_out
+    share = np.maximum(left.sum(axis=1), 1) / members.sum()
+    return _spectra(gradients, left) / torch.from_numpy(share)[:, None]

@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from neurospect.errors import BadInputError
+from neurospect.stats.difference_tree import DifferenceTree
+from neurospect.stats.false_discovery import q_values
 from neurospect.stats.max_statistic import max_statistic_test
 from neurospect.stats.t_tests import two_way_t_tests
 
@@ -24,6 +26,19 @@ PERMUTATION_COLUMNS = {
     "p": "family-wise p value over all weights, steps and ranks, by the maximum statistic",
     "threshold": "p is at most alpha where the absolute z reaches this",
     "alpha": "family-wise error rate",
+    "relabelings": "number of random relabelings",
+    "target": "whether the labels were what the model was trained to tell apart",
+}
+WEIGHT_COLUMNS = {
+    "weight": "name of the weight, as in the model's named parameters",
+    "group_a": "first group",
+    "group_b": "second group",
+    "step": "training step of the largest absolute z of the weight, counted from 0",
+    "rank": "rank of the largest absolute z of the weight",
+    "z": "the z there, as in the table of the permutation test",
+    "p": "p value of the weight, by the maximum statistic over its steps and ranks",
+    "q": "p corrected across weights, controlling the false discovery rate (Benjamini-Hochberg)",
+    "alpha": "level at which the comparison is judged",
     "relabelings": "number of random relabelings",
     "target": "whether the labels were what the model was trained to tell apart",
 }
@@ -60,38 +75,52 @@ def permutation_table(
     pandas.DataFrame
         With `PERMUTATION_COLUMNS`, one row per weight, step and rank.
     """
-    nodes = {name: node.to_dataset() for name, node in differences.children.items()}
-    tested = {name: node["tested"].values.astype(bool) for name, node in nodes.items()}
-    result = max_statistic_test(
-        {name: node["difference"].values for name, node in nodes.items()},
-        {name: node["permuted"].values for name, node in nodes.items()},
-        tested,
+    tree = DifferenceTree(differences)
+    result = max_statistic_test(tree.observed, tree.permuted, tree.tested, alpha=alpha)
+    cells = tree.cells({"tested": tree.tested, "z": result.z, "p": result.p})
+    return cells.assign(
+        threshold=result.threshold,
         alpha=alpha,
-    )
-    group_a, group_b = differences.attrs["groups"]
-    frames = []
-    for name, node in nodes.items():
-        steps, ranks = np.meshgrid(node["step"].values, node["rank"].values, indexing="ij")
-        frames.append(
-            pd.DataFrame(
-                {
-                    "weight": name,
-                    "step": steps.ravel(),
-                    "rank": ranks.ravel(),
-                    "group_a": group_a,
-                    "group_b": group_b,
-                    "log2_ratio": node["difference"].values.ravel(),
-                    "tested": tested[name].ravel(),
-                    "z": result.z[name].ravel(),
-                    "p": result.p[name].ravel(),
-                    "threshold": result.threshold,
-                    "alpha": alpha,
-                    "relabelings": node.sizes["permutation"],
-                    "target": labels_are_target,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+        relabelings=tree.relabelings,
+        target=labels_are_target,
+    )[list(PERMUTATION_COLUMNS)]
+
+
+def weight_table(
+    differences: xr.DataTree, *, alpha: float, labels_are_target: bool
+) -> pd.DataFrame:
+    """Test each weight as a whole, and correct across weights by the false discovery rate.
+
+    Says in which weights groups differ where the family-wise error of `permutation_table` is too
+    strict: of the weights with q ≤ alpha, a share of alpha is expected to be false.
+
+    Parameters
+    ----------
+    differences, alpha, labels_are_target
+        As in `permutation_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `WEIGHT_COLUMNS`, one row per weight; a weight without tested cells has no result.
+    """
+    tree = DifferenceTree(differences)
+    result = max_statistic_test(tree.observed, tree.permuted, tree.tested, alpha=alpha)
+    cells = tree.cells({"z": result.z})
+    # A weight without tested cells keeps its row: its first cell, whose z is missing.
+    places = cells["z"].abs().fillna(-1.0).groupby(cells["weight"], sort=False).idxmax()
+    peaks = cells.loc[places].reset_index(drop=True)
+    untested = peaks["z"].isna()
+    p = np.array([result.array_p[name] for name in peaks["weight"]])
+    return peaks.assign(
+        step=peaks["step"].astype("Int64").mask(untested),
+        rank=peaks["rank"].astype("Int64").mask(untested),
+        p=p,
+        q=q_values(p),
+        alpha=alpha,
+        relabelings=tree.relabelings,
+        target=labels_are_target,
+    )[list(WEIGHT_COLUMNS)]
 
 
 def t_test_table(spectra: xr.DataTree, groups: Sequence[str]) -> pd.DataFrame:

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurospect.errors import BadInputError
-
-Values = NDArray[np.float64]
+from neurospect.stats.labelings import (
+    Values,
+    check_arrays,
+    share_reaching,
+    smallest_significant,
+    standardised,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class MaxStatistic:
         Per array, shape (cells...): observed value over its permutation spread; NaN if untested.
     p
         Per array: family-wise p value; NaN if untested.
+    array_p
+        Per array, one p value: the share of labelings whose largest |z| in this array reaches the
+        observed one. Not corrected for the number of arrays; NaN where no cell is tested.
     threshold
         p is at most alpha exactly where |z| reaches it; NaN where there are too few relabelings for
         any p value to be that small.
@@ -32,6 +39,7 @@ class MaxStatistic:
 
     z: dict[str, Values]
     p: dict[str, Values]
+    array_p: dict[str, float]
     threshold: float
     cells: int
 
@@ -45,11 +53,9 @@ def max_statistic_test(
 ) -> MaxStatistic:
     """Test every cell of several arrays at once, two-sided.
 
-    Each cell is divided by its root mean square over all labelings, the observed one among them, so
-    that no cell rules the maximum only because it varies more; the scale is the same for every
-    labeling, which keeps the test exact. The p value of a cell is the share of labelings whose
-    largest |z| over all tested cells of all arrays reaches its own (Westfall & Young 1993;
-    Nichols & Holmes 2002).
+    Cells are first brought to one scale (`standardised`). The p value of a cell is the share of
+    labelings whose largest |z| over all tested cells of all arrays reaches its own (Westfall &
+    Young 1993; Nichols & Holmes 2002).
 
     Parameters
     ----------
@@ -67,80 +73,23 @@ def max_statistic_test(
     BadInputError
         When the arrays do not fit together, nothing is tested, or a tested value is not finite.
     """
-    _check_fit(observed, permuted, tested)
-    cells = int(sum(mask.sum() for mask in tested.values()))
-    if cells == 0:
-        raise BadInputError(
-            "permutation test",
-            "tested",
-            found="no cell",
-            expected="at least one",
-            remedy="Look at the inputs: every value lies under its noise floor.",
-        )
+    cells = check_arrays(observed, permuted, tested)
     largest = np.zeros(len(next(iter(permuted.values()))) + 1)
     z: dict[str, Values] = {}
+    array_p: dict[str, float] = {}
     for name, values in observed.items():
-        mask = tested[name]
-        every = np.vstack([values[mask][None], permuted[name][:, mask]]).astype(np.float64)
-        _check_finite(name, every)
-        spread = np.sqrt(np.mean(every**2, axis=0))
-        scores = np.divide(every, spread, out=np.zeros_like(every), where=spread > 0)
-        if mask.any():
-            largest = np.maximum(largest, np.abs(scores).max(axis=1))
+        scores = standardised(name, values, permuted[name], tested[name])
         z[name] = np.full(values.shape, np.nan)
-        z[name][mask] = scores[0]
-    ordered = np.sort(largest)
-    p = {
-        name: np.where(
-            np.isnan(scores),
-            np.nan,
-            (largest.size - np.searchsorted(ordered, np.abs(scores))) / largest.size,
-        )
-        for name, scores in z.items()
-    }
-    return MaxStatistic(z=z, p=p, threshold=_threshold(ordered, alpha), cells=cells)
-
-
-def _threshold(ordered: Values, alpha: float) -> float:
-    """Smallest number that at most a share `alpha` of the sorted maxima reach."""
-    may_reach = int(np.floor(alpha * ordered.size + 1e-9))
-    if may_reach == 0:
-        return np.nan
-    if may_reach >= ordered.size:
-        return 0.0
-    return float(np.nextafter(ordered[-may_reach - 1], np.inf))
-
-
-def _check_fit(
-    observed: Mapping[str, Values],
-    permuted: Mapping[str, NDArray[np.floating]],
-    tested: Mapping[str, NDArray[np.bool_]],
-) -> None:
-    fits = observed.keys() == permuted.keys() == tested.keys() and all(
-        permuted[name].shape[1:] == values.shape == tested[name].shape
-        for name, values in observed.items()
+        z[name][tested[name]] = scores[0]
+        array_p[name] = np.nan
+        if tested[name].any():
+            own = np.abs(scores).max(axis=1)
+            array_p[name] = float(share_reaching(own, own[0]))
+            largest = np.maximum(largest, own)
+    return MaxStatistic(
+        z=z,
+        p={name: share_reaching(largest, np.abs(scores)) for name, scores in z.items()},
+        array_p=array_p,
+        threshold=smallest_significant(largest, alpha),
+        cells=cells,
     )
-    if not fits or len({len(values) for values in permuted.values()}) > 1:
-        shapes = [
-            {name: np.shape(values) for name, values in arrays.items()}
-            for arrays in (observed, permuted, tested)
-        ]
-        raise BadInputError(
-            "permutation test",
-            "shapes",
-            found=", ".join(map(str, shapes)),
-            expected="(cells...), (relabelings, cells...) and (cells...) under the same names",
-            remedy="Give the arrays of one test.",
-        )
-
-
-def _check_finite(name: str, values: Values) -> None:
-    bad = int((~np.isfinite(values)).any(axis=0).sum())
-    if bad:
-        raise BadInputError(
-            "permutation test",
-            name,
-            found=f"NaN or infinity in {bad} tested cells",
-            expected="finite values",
-            remedy="Mend the values, or leave these cells untested.",
-        )

@@ -1,0 +1,70 @@
+"""Arrays of one comparison of two groups, out of the tree in which they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+
+class DifferenceTree:
+    """Differences of two groups by weight, over steps and ranks.
+
+    Parameters
+    ----------
+    differences
+        Per node `difference` (step, rank), `permuted` (permutation, step, rank) and `tested`
+        (step, rank); attribute `groups` at the root.
+    """
+
+    def __init__(self, differences: xr.DataTree) -> None:
+        self.nodes = {name: node.to_dataset() for name, node in differences.children.items()}
+        self.groups: tuple[str, str] = tuple(differences.attrs["groups"])
+        self.observed = self._values("difference")
+        self.tested = {name: each.astype(bool) for name, each in self._values("tested").items()}
+
+    @cached_property
+    def permuted(self) -> dict[str, NDArray[Any]]:
+        """Differences under each relabeling, shape (relabelings, steps, ranks)."""
+        return self._values("permuted")
+
+    @property
+    def relabelings(self) -> int:
+        """Number of random relabelings."""
+        return len(next(iter(self.permuted.values()), ()))
+
+    def cells(self, values: Mapping[str, Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
+        """Table with one row per weight, step and rank.
+
+        Parameters
+        ----------
+        values
+            Column → weight → values, shape (steps, ranks).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns weight, step, rank, group_a, group_b, log2_ratio, and those of `values`.
+        """
+        frames = []
+        for name, node in self.nodes.items():
+            steps, ranks = np.meshgrid(node["step"].values, node["rank"].values, indexing="ij")
+            columns = {
+                "weight": name,
+                "step": steps.ravel(),
+                "rank": ranks.ravel(),
+                "group_a": self.groups[0],
+                "group_b": self.groups[1],
+                "log2_ratio": self.observed[name].ravel(),
+            }
+            own = {column: by_weight[name].ravel() for column, by_weight in values.items()}
+            frames.append(pd.DataFrame({**columns, **own}))
+        return pd.concat(frames, ignore_index=True)
+
+    def _values(self, variable: str) -> dict[str, NDArray[Any]]:
+        return {name: node[variable].values for name, node in self.nodes.items()}
