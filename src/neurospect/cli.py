@@ -1,4 +1,4 @@
-"""The command line: where a figure came from, and whether the proof of it holds."""
+"""The command line: a run's components, where a figure came from, whether the proof holds."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.verb == "ica":
+            return _ica(options)
         if options.verb == "trace":
             return _trace(options.figure, options.html)
         return _audit(options.path, as_json=options.json)
@@ -40,12 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="neurospect", description="Show where figures came from, and prove it."
+        prog="neurospect",
+        description="Find a run's components; show where figures came from, and prove it.",
     )
     parser.add_argument(
         "--version", action="version", version=f"neurospect {metadata.version('neurospect')}"
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_ica(verbs)
     tracing = verbs.add_parser("trace", help="print the chain from a figure down to raw files")
     tracing.add_argument("figure", type=Path, metavar="FIGURE")
     tracing.add_argument("--html", type=Path, metavar="OUT", help="write the chain as a page, too")
@@ -57,6 +61,56 @@ def _parser() -> argparse.ArgumentParser:
     auditing.add_argument("path", type=Path, metavar="FIGURE|DIR")
     auditing.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_ica(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ica = verbs.add_parser(
+        "ica",
+        help="find the maps and time courses of one run that belong to a template",
+        description="Writes maps, time courses and quality into DIR. Exit status: 0, or 2 where "
+        "the run or another file cannot be used.",
+    )
+    ica.add_argument("run", type=Path, metavar="RUN", help="4-D NIfTI, in the template's space")
+    ica.add_argument(
+        "--template",
+        required=True,
+        metavar="FILE",
+        help="4-D NIfTI of reference maps; or stand-in: blobs at NeuroMark's peaks, to try it out",
+    )
+    ica.add_argument("--out", type=Path, required=True, metavar="DIR")
+    ica.add_argument(
+        "--mask", type=Path, metavar="FILE", help="the run's mask (default: nilearn's EPI mask)"
+    )
+    ica.add_argument(
+        "--labels", type=Path, metavar="TSV", help="component, domain and label of each map"
+    )
+    # spelt out: the library is loaded only when the verb runs
+    ica.add_argument(
+        "--method", choices=("constrained_ica", "dual_regression"), default="constrained_ica"
+    )
+    ica.add_argument(
+        "--grid",
+        choices=("run", "template"),
+        default="run",
+        help="on whose voxels the maps lie; the other is resampled (default: %(default)s)",
+    )
+    ica.add_argument(
+        "--confounds", type=Path, metavar="TSV", help="fMRIPrep's, for the mean displacement"
+    )
+    ica.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+
+
+def _ica(options: argparse.Namespace) -> int:
+    from neurospect.preprocess.ica_command import STAND_IN, write_run_components
+
+    settings = {name: value for name, value in vars(options).items() if name != "verb"}
+    for path in write_run_components(**settings):
+        print(shown_path(path))
+    if options.template == STAND_IN:
+        print(
+            "The template is a stand-in of blobs, NOT NeuroMark: for trials only.", file=sys.stderr
+        )
+    return SOUND
 
 
 def _trace(figure: Path, page: Path | None) -> int:

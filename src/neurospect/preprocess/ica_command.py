@@ -1,0 +1,235 @@
+"""One run's components as BIDS-like files: what `neurospect ica` writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pandas as pd
+from nilearn.masking import compute_epi_mask
+
+from neurospect.arrays.atomic import atomic_files, write_text
+from neurospect.arrays.images import (
+    image_md5,
+    image_stem,
+    image_volumes,
+    read_image,
+    read_mask,
+    write_image,
+)
+from neurospect.arrays.runs import Run
+from neurospect.arrays.tables import write_table
+from neurospect.errors import BadInputError
+from neurospect.preprocess.analysis_grid import (
+    Grid,
+    ReferencesOnGrid,
+    chosen_grid,
+    references_on_grid,
+)
+from neurospect.preprocess.component_extraction import RunResult, extract_run
+from neurospect.preprocess.component_labels import numbered_components, read_component_labels
+from neurospect.preprocess.constrained_ica import THRESHOLD
+from neurospect.preprocess.extracted_components import QUALITY_COLUMNS
+from neurospect.preprocess.neuromark import check_template, neuromark_components
+from neurospect.preprocess.stand_in_template import COMMENT, stand_in_template
+from neurospect.preprocess.subject_components import Method
+from neurospect.provenance.content import file_sha256
+
+STAND_IN = "stand-in"
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    image: Any
+    components: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def write_run_components(
+    run: Path,
+    template: str | Path,
+    out: Path,
+    *,
+    mask: Path | None = None,
+    labels: Path | None = None,
+    method: Method = "constrained_ica",
+    grid: Grid = "run",
+    confounds: Path | None = None,
+    dtype: str = "float32",
+) -> list[Path]:
+    """Find the components of one run and write them.
+
+    Parameters
+    ----------
+    run
+        The 4-D NIfTI.
+    template
+        The 4-D NIfTI of reference maps, in the run's space; or `stand-in`, blobs at the peaks of
+        the NeuroMark components, for a run in MNI space.
+    out
+        Folder, made if missing. Gets, with the run's name less `_bold` as stem, `_components`
+        (.nii.gz, float32, z-scored maps; .json), `_mask.nii.gz` (voxels of these maps),
+        `_timeseries.tsv` and `_quality.tsv` (.json beside each). Files of these names are
+        replaced when all of the new ones are there.
+    mask
+        The run's 3-D mask. By default nilearn's compute_epi_mask of the mean volume.
+    labels
+        TSV with component, domain and label. By default those of NeuroMark for its template and
+        the stand-in, and numbers for others.
+    method, dtype
+        As for `subject_components`.
+    grid
+        On whose grid the maps lie: that of the run or of the template.
+    confounds
+        fMRIPrep's table of confounds, for the mean framewise displacement.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written.
+
+    Raises
+    ------
+    BadInputError
+        If any of the files cannot be used.
+    """
+    image = read_image(run, dimensions=4)
+    stem = image_stem(run).removesuffix("_bold")
+    with atomic_files(out) as folder:
+        used = folder / f"{stem}_mask.nii.gz"
+        if mask is None:
+            write_image(used, _epi_mask(run, image))
+        files = Run(participant_id=stem, image=run, mask=mask or used, confounds=confounds)
+        given = _template(template, labels, files.mask)
+        common = chosen_grid(grid, given.image, image)
+        references = references_on_grid(
+            given.image, common, labels=given.components["label"].to_list()
+        )
+        found = extract_run(
+            files,
+            references.maps,
+            references.grid,
+            given.components,
+            method=method,
+            dtype=dtype,
+        )
+        sidecar = {
+            "Description": "Components of one run that belong to reference maps: z-scored spatial "
+            "maps, in the order of the references, zero outside the mask",
+            "GeneratedBy": [{"Name": "neurospect", "Version": version("neurospect")}],
+            "Run": {"File": run.name, "SHA256": file_sha256(run)},
+            "Mask": _mask_facts(mask),
+            "Template": {**given.facts, **references.description["Template"]},
+            "Method": method,
+            "Dtype": dtype,
+            "PrincipalComponentThreshold": THRESHOLD if method == "constrained_ica" else None,
+            "Reading": _plain(found.facts),
+            "AnalysisMask": references.description["AnalysisMask"],
+            "Grid": references.description["Grid"],
+        }
+        space = int(common.header["sform_code"]) or int(common.header["qform_code"])
+        _write(folder, stem, found, references, given.components, sidecar, space)
+        names = sorted(path.name for path in folder.iterdir())
+    return [out / name for name in names]
+
+
+def _template(template: str | Path, labels: Path | None, mask: Path) -> _Template:
+    """Open the template, or make the stand-in on the grid of the mask."""
+    table = None if labels is None else read_component_labels(labels)
+    if str(template) == STAND_IN:
+        image = stand_in_template(mask=read_mask(mask))
+        components = neuromark_components() if table is None else table
+        if len(components) != image.shape[3]:
+            raise BadInputError(
+                labels or STAND_IN,
+                "rows",
+                found=len(components),
+                expected=f"{image.shape[3]}, one for each map of the stand-in",
+                remedy="Leave the labels out: the stand-in has its own.",
+            )
+        md5 = hashlib.md5(image.to_bytes(), usedforsecurity=False).hexdigest()
+        facts = {"Name": STAND_IN, "StandIn": True, "Warning": COMMENT, "MD5": md5}
+        return _Template(image, components, facts)
+    path = Path(template)
+    checked = check_template(path, table)
+    if table is None:
+        neuromark = checked.is_neuromark
+        table = neuromark_components() if neuromark else numbered_components(checked.components)
+    facts = {
+        "Name": path.name,
+        "StandIn": False,
+        "IsNeuroMark": checked.is_neuromark,
+        "MD5": image_md5(path),
+    }
+    return _Template(read_image(path, dimensions=4), table, facts)
+
+
+def _epi_mask(run: Path, image: Any) -> Any:
+    total = np.zeros(image.shape[:3])
+    for volume in image_volumes(run, image):
+        total += volume
+    mean = nibabel.Nifti1Image(total / image.shape[3], image.affine)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # an empty mask is refused here, in plain words
+        warnings.simplefilter("ignore")
+        mask = compute_epi_mask(mean)
+    if not np.any(mask.dataobj):
+        raise BadInputError(
+            run,
+            "mask",
+            found="no brain in the mean volume",
+            expected="a run from which nilearn's compute_epi_mask can tell brain and background",
+            remedy="Give the run's mask with --mask.",
+        )
+    return mask
+
+
+def _mask_facts(mask: Path | None) -> dict[str, str]:
+    if mask is None:
+        return {"Source": "nilearn.masking.compute_epi_mask", "Version": version("nilearn")}
+    return {"Source": "file", "File": mask.name, "SHA256": file_sha256(mask)}
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """Name facts as BIDS sidecars do; who and which session are in the files' names."""
+    return {
+        "".join(word.capitalize() for word in name.split("_")): value
+        for name, value in facts.items()
+        if name not in ("participant_id", "session")
+    }
+
+
+def _write(
+    folder: Path,
+    stem: str,
+    found: RunResult,
+    references: ReferencesOnGrid,
+    components: pd.DataFrame,
+    sidecar: dict[str, Any],
+    space: int,
+) -> None:
+    maps = np.moveaxis(references.grid.whole(found.maps), 0, -1)
+    mask = references.grid.whole(found.inside.astype(np.uint8))
+    for name, values in (("components", maps), ("mask", mask)):
+        image: Any = nibabel.Nifti1Image(values, references.grid.affine)  # type: ignore[no-untyped-call]
+        image.header.set_sform(references.grid.affine, code=space)
+        image.header.set_xyzt_units("mm")
+        write_image(folder / f"{stem}_{name}.nii.gz", image)
+    width = max(2, len(str(len(components))))
+    names = [f"component_{number:0{width}}" for number in components["component"]]
+    described = {
+        name: f"Time course of {row.label} ({row.domain}), in the run's unit"
+        for name, row in zip(names, components.itertuples(), strict=True)
+    }
+    courses = pd.DataFrame(found.time_courses, columns=names)
+    write_table(folder / f"{stem}_timeseries.tsv", courses, described)
+    write_table(folder / f"{stem}_quality.tsv", found.quality, QUALITY_COLUMNS)
+    text = json.dumps(sidecar, indent=2, ensure_ascii=False)
+    write_text(folder / f"{stem}_components.json", f"{text}\n")
