@@ -21,7 +21,7 @@ EFFECT_COLUMNS = {
     "standard_error": "of log2_ratio, by leaving out one unit (block, or family) at a time",
     "low": "lower end of the interval of log2_ratio; not corrected for the number of cells",
     "high": "upper end of the interval of log2_ratio; not corrected for the number of cells",
-    "confidence": "share of such intervals that hold the true value",
+    "confidence": "share of such intervals that hold the true value, at least",
     "units": "number of units that were left out in turn",
 }
 
@@ -30,8 +30,10 @@ def effect_sizes(differences: xr.DataTree, *, confidence: float = 0.95) -> pd.Da
     """Say how large each difference is, and how sure, as if the participants were drawn anew.
 
     The interval is that of `jackknife_interval`, over the units whose gradients were kept apart:
-    blocks of samples, or families. It is of one training: what another start of the training
-    would change is not in it (see `seed_summary`).
+    blocks of samples, or families. It holds the true value about as often as it says where the
+    gradient that the blocks share rises above what differs between them, and more often where it
+    does not. It is of one training: what another start of the training would change is not in it
+    (see `seed_summary`).
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from scipy import stats
 from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.errors import BadInputError
 from neurospect.spectra.label_permutation import permuted_differences
+from neurospect.stats.jackknife import jackknife_interval
 from neurospect.stats.max_statistic import max_statistic_test
 
 SHAPES = {"0.weight": (5, 4), "2.weight": (2, 5)}
@@ -258,3 +259,112 @@ def without(blocks, positions):
 def test_groups_whose_labels_cannot_be_permuted_are_refused(blocks, groups, words):
     with pytest.raises(BadInputError, match=words):
         permuted_differences(blocks, groups, permutations=9, seed=0)
+
+
+def test_labels_are_exchanged_only_inside_a_stratum():
+    """With 2 + 1 of 3 in one site and 1 + 2 in the other: 9 labelings instead of 20."""
+    blocks = block_gradients(per_group=3, groups="cab")
+    labels = blocks["0.weight"]["group"].values
+    site = np.array(["-", "-", "-", "x", "x", "y", "x", "y", "y"])
+    found = permuted_differences(blocks, ["a", "b"], permutations=300, seed=1, strata=site)
+    assert found.attrs["relabelings_possible"] == 9
+    assert found.attrs["blocks_never_exchanged"] == 0
+    compared = labels != "c"
+    for name in SHAPES:
+        possible = []
+        for chosen in itertools.combinations(np.flatnonzero(compared), 3):
+            in_a = np.isin(range(9), chosen)
+            if (in_a & (site == "x")).sum() == 2:
+                gradients = blocks[name]["gradient"].values[:, compared]
+                possible.append(log_ratio(gradients, in_a[compared]))
+        drawn = found[name]["permuted"].values
+        distance = np.abs(drawn[:, None] - np.stack(possible)[None]).max(axis=(2, 3))
+        assert distance.min(axis=1).max() < 1e-4
+        assert len(np.unique(distance.argmin(axis=1))) == len(possible) == 9
+
+
+def test_blocks_of_one_family_stay_in_one_group():
+    blocks = block_gradients(per_group=4)
+    family = [0, 0, 1, 1, 2, 2, 3, 3]
+    found = permuted_differences(blocks, ["a", "b"], permutations=200, seed=0, units=family)
+    assert found.attrs["relabelings_possible"] == 6
+    every = np.abs(found["0.weight"]["permuted"].values).reshape(200, -1)
+    assert len(np.unique(every, axis=0)) == 3
+
+
+def test_blocks_that_are_never_exchanged_are_counted_and_told_of(caplog):
+    blocks = block_gradients(per_group=4)
+    site = list("xxxy" + "xxxz")
+    found = permuted_differences(blocks, ["a", "b"], permutations=9, seed=0, strata=site)
+    assert found.attrs["blocks_never_exchanged"] == 2
+    assert found.attrs["relabelings_possible"] == 20
+    assert "2 of 8 blocks are never exchanged" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_difference_without_a_block_is_that_of_the_means_of_the_others(dtype):
+    blocks = block_gradients(per_group=4, dtype=dtype, groups="cab")
+    found = permuted_differences(blocks, ["b", "c"], permutations=5, seed=0)
+    labels = blocks["0.weight"]["group"].values
+    order = np.concatenate([np.flatnonzero(labels == "b"), np.flatnonzero(labels == "c")])
+    for name in SHAPES:
+        assert found[name]["unit_group"].values.tolist() == ["b"] * 4 + ["c"] * 4
+        for place, block in enumerate(order):
+            left = np.setdiff1d(order, block)
+            gradients = blocks[name]["gradient"].values[:, left]
+            in_b = labels[left] == "b"
+            scale = np.log2((~in_b).sum() / in_b.sum())
+            expected = log_ratio(gradients, in_b) + scale
+            without = found[name]["leave_one_out"].values[place]
+            np.testing.assert_allclose(without, expected, atol=2e-5)
+
+
+def test_a_family_is_left_out_as_a_whole_and_may_be_in_both_groups():
+    blocks = block_gradients(per_group=3)
+    family = ["p", "q", "q", "r", "p", "s"]
+    found = permuted_differences(blocks, ["a", "b"], permutations=5, seed=0, units=family)
+    node = found["2.weight"]
+    assert node["unit_group"].values.tolist() == ["a and b", "a", "b", "b"]
+    gradients = blocks["2.weight"]["gradient"].values[:, [1, 2, 3, 5]]
+    expected = log_ratio(gradients, np.array([True, True, False, False]))
+    np.testing.assert_allclose(node["leave_one_out"][0], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize(("shared", "most"), [(2.0, 0.96), (0.0, 1.0)])
+def test_the_interval_of_the_difference_holds_the_true_one_at_least_as_often_as_it_says(
+    shared, most
+):
+    """Blocks drawn anew each time; group a's gradients are twice as large, so the truth is 1.
+
+    With a gradient that all blocks share the interval is exact but for its approximation; without
+    any, singular values are no smooth function of the blocks' means, and it is too wide.
+    """
+    held = []
+    for seed in range(200):
+        blocks = block_gradients(per_group=8, steps=(0,), seed=seed)
+        gradient = blocks["0.weight"]["gradient"]
+        gradient += shared * np.random.default_rng(99).normal(size=SHAPES["0.weight"])
+        gradient[:, gradient["group"].values == "a"] *= 2
+        found = permuted_differences(blocks, ["a", "b"], permutations=1, seed=0)["0.weight"]
+        interval = jackknife_interval(
+            found["difference"].values,
+            found["leave_one_out"].values,
+            found["unit_group"].values,
+            confidence=0.9,
+        )
+        held.append(((interval.low < 1) & (interval.high > 1))[0])
+    assert 0.85 < np.mean(held) <= most
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strata": list("xxy")}, r"strata: found shape \(3,\), expected \(12,\)"),
+        ({"units": [[1] * 12]}, r"units: found shape \(1, 12\), expected \(12,\)"),
+        ({"strata": list("xxxxxxyyyyyy")}, "12 of 12 samples are never exchanged"),
+        ({"alpha": 0.05}, "9 relabelings, 924 labelings possible, no p value under 0.1"),
+    ],
+)
+def test_relabelings_that_would_not_do_are_refused(options, words):
+    with pytest.raises(BadInputError, match=words):
+        permuted_differences(block_gradients(), ["a", "b"], permutations=9, seed=0, **options)

@@ -11,8 +11,10 @@ from neurospect.errors import BadInputError
 from neurospect.stats.group_differences import (
     PERMUTATION_COLUMNS,
     T_TEST_COLUMNS,
+    WEIGHT_COLUMNS,
     permutation_table,
     t_test_table,
+    weight_table,
 )
 from neurospect.stats.max_statistic import max_statistic_test
 
@@ -106,6 +108,39 @@ def test_one_maximum_runs_over_all_weights():
     assert (judged >= alone).all()
     assert (judged > alone).any()
     assert both["threshold"][0] >= single["threshold"][0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_weight_is_judged_by_the_largest_z_within_it(seed):
+    tree = differences(seed)
+    options = {"alpha": 0.05, "labels_are_target": False}
+    table = weight_table(tree, **options)
+    cells = permutation_table(tree, **options)
+    assert list(table.columns) == list(WEIGHT_COLUMNS)
+    assert table["weight"].tolist() == list(STEPS)
+    for row in table.itertuples():
+        own = cells[cells["weight"] == row.weight]
+        assert abs(row.z) == own["z"].abs().max()
+        peak = own[(own["step"] == row.step) & (own["rank"] == row.rank)]
+        assert peak["z"].item() == row.z
+        alone = tree.copy()
+        for other in set(STEPS) - {row.weight}:
+            del alone[other]
+        assert row.p == permutation_table(alone, **options)["p"].min()
+    np.testing.assert_allclose(table["q"], stats.false_discovery_control(table["p"]))
+
+
+def test_a_weight_without_tested_cells_keeps_its_row_and_counts_for_nothing(tmp_path):
+    tree = differences()
+    expected = tree.copy()
+    del expected["2.weight"]
+    tree["2.weight"]["tested"][:] = 0
+    options = {"alpha": 0.05, "labels_are_target": True}
+    table = weight_table(tree, **options)
+    assert table.loc[1, ["step", "rank", "z", "p", "q"]].isna().all()
+    assert table.loc[0, "q"] == weight_table(expected, **options).loc[0, "q"]
+    write_table(tmp_path / "weights.tsv", table, WEIGHT_COLUMNS)
+    assert read_table(tmp_path / "weights.tsv")["weight"].tolist() == list(STEPS)
 
 
 def test_the_t_test_table_has_its_documented_columns_and_a_row_for_every_test():
