@@ -77,14 +77,11 @@ def _notes(table: pd.DataFrame, in_restricted: set[str]) -> list[str]:
     listed = ids.isin(in_restricted)
     blank = listed & table[list(FAMILY_COLUMNS)].isna().all(axis=1)
     notes = [
-        (ids[~listed].to_list(), "not in the restricted CSV, so their families are not known"),
-        (
-            ids[blank].to_list(),
-            "without mother, father and family in the restricted CSV: they join nobody",
-        ),
-        (sorted(in_restricted - set(ids)), "in the restricted CSV alone, and left out"),
+        (ids[~listed].to_list(), "not in the restricted CSV, whose families are not known"),
+        (ids[blank].to_list(), "without mother, father and family, who join nobody"),
+        (sorted(in_restricted - set(ids)), "in the restricted CSV alone, who are left out"),
     ]
-    return [f"{len(who)} subjects {what} (the first: {who[0]})." for who, what in notes if who]
+    return [f"Subjects {what}: {len(who)}, the first {who[0]}." for who, what in notes if who]
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
