@@ -108,7 +108,7 @@ def read_run(run: Run, grid: VoxelGrid, *, least_volumes: int = 2) -> RunVoxels:
             *time_notes,
             *motion_notes,
             *_image_notes(image, grid, on_grid),
-            *([f"{left_out} voxels of the mask never change; left out."] if left_out else []),
+            *([f"Voxels of the mask that never change, left out: {left_out}."] if left_out else []),
         ),
     )
 
