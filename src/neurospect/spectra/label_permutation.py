@@ -78,14 +78,14 @@ def permuted_differences(
     weights = list(blocks.children.values())
     first = weights[0].to_dataset() if weights else xr.Dataset(coords={"group": ("block", [])})
     of_block = first["group"].values
-    chosen, per_group = _compared_blocks(of_block, groups)
+    chosen = _compared_blocks(of_block, groups)
     observed = of_block[chosen] == groups[0]
-    unit = _of_chosen("units", units, chosen, len(of_block))
+    unit = _of_chosen("units", units, chosen, of_block.size)
     drawn = relabelings(
         observed,
         permutations=permutations,
         seed=seed,
-        strata=_of_chosen("strata", strata, chosen, len(of_block)),
+        strata=_of_chosen("strata", strata, chosen, of_block.size),
         units=unit,
         alpha=alpha,
     )
@@ -94,44 +94,25 @@ def permuted_differences(
         log.warning("%d of %d blocks are never exchanged between groups", fixed, len(chosen))
     labels = _labelings(drawn.labels)
     left_out = _units_left_out(np.arange(len(chosen)) if unit is None else unit)
+    unit_groups = [_names_of(observed[out], groups) for out in left_out]
     facts = {
         "groups": list(groups),
-        "blocks_per_group": per_group,
+        "blocks_per_group": len(chosen) // 2,
         "block_size": blocks.attrs["block_size"],
         "blocks_never_exchanged": fixed,
         "relabelings_possible": float(drawn.possible) if drawn.possible < 1e300 else math.inf,
     }
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=facts)}
-    unit_groups = [_names_of(observed[out], groups) for out in left_out]
     for node in weights:
         gradients = node.to_dataset()["gradient"].isel(block=chosen)
-        per_step = [
-            _differences(torch.from_numpy(step), labels, observed, left_out)
-            for step in gradients.values
-        ]
-        # One precision for the observed and the permuted, so that what ties goes on to tie.
-        permuted, without, tested = (
-            np.stack(parts, axis=-2) for parts in zip(*per_step, strict=True)
-        )
-        permuted = permuted.astype(np.float32)
-        nodes[f"/{node.name}"] = xr.Dataset(
-            {
-                "difference": (("step", "rank"), permuted[0]),
-                "permuted": (("permutation", "step", "rank"), permuted[1:]),
-                "leave_one_out": (("unit", "step", "rank"), without.astype(np.float32)),
-                "tested": (("step", "rank"), tested.astype(np.int8)),
-            },
-            coords={
-                "step": ("step", gradients["step"].values),
-                "rank": ("rank", np.arange(1, tested.shape[1] + 1)),
-                "unit_group": ("unit", np.array(unit_groups, dtype=object)),
-            },
-        )
+        found = _differences_over_steps(gradients, labels, observed, left_out)
+        coords = {"unit_group": ("unit", np.array(unit_groups, dtype=object))}
+        nodes[f"/{node.name}"] = found.assign_coords(coords)
     return xr.DataTree.from_dict(nodes, name="permuted_differences")
 
 
-def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> tuple[NDArray[np.intp], int]:
-    """Blocks of the first group, then of the second, and how many of each there are."""
+def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> NDArray[np.intp]:
+    """Blocks of the first group, then as many of the second."""
     held = [np.flatnonzero(of_block == group) for group in groups]
     if len(held[0]) != len(held[1]) or len(held[0]) < 2:
         raise BadInputError(
@@ -141,12 +122,13 @@ def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> tuple[NDA
             expected="two or more, as many in one as in the other",
             remedy="Compare groups that were kept, or raise the number of participants.",
         )
-    return np.concatenate(held), len(held[0])
+    return np.concatenate(held)
 
 
 def _of_chosen(
     field: str, values: ArrayLike | None, chosen: NDArray[np.intp], blocks: int
 ) -> NDArray[Any] | None:
+    """Look up what was given for every block."""
     if values is None:
         return None
     vector = np.asarray(values)
@@ -196,6 +178,34 @@ def _labelings(every: NDArray[np.bool_]) -> _Labelings:
     swapped = ~every[:, 0]
     distinct, which = np.unique(every ^ swapped[:, None], axis=0, return_inverse=True)
     return _Labelings(distinct, which.ravel(), np.where(swapped, -1.0, 1.0))
+
+
+def _differences_over_steps(
+    gradients: xr.DataArray,
+    labels: _Labelings,
+    observed: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
+) -> xr.Dataset:
+    per_step = [
+        _differences(torch.from_numpy(step), labels, observed, left_out)
+        for step in gradients.values
+    ]
+    # One precision for the observed and the permuted, so that what ties goes on to tie.
+    every = np.stack([ratios for ratios, _, _ in per_step], axis=1).astype(np.float32)
+    without = np.stack([ratios for _, ratios, _ in per_step], axis=1).astype(np.float32)
+    tested = np.stack([above for _, _, above in per_step]).astype(np.int8)
+    return xr.Dataset(
+        {
+            "difference": (("step", "rank"), every[0]),
+            "permuted": (("permutation", "step", "rank"), every[1:]),
+            "leave_one_out": (("unit", "step", "rank"), without),
+            "tested": (("step", "rank"), tested),
+        },
+        coords={
+            "step": ("step", gradients["step"].values),
+            "rank": ("rank", np.arange(1, tested.shape[1] + 1)),
+        },
+    )
 
 
 def _differences(
