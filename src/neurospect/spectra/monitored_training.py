@@ -122,7 +122,7 @@ def train_with_spectra(
     model = build_model(
         family,
         task=plan.task,
-        features=array.shape[1],
+        input_shape=array.shape[1:],
         classes=classes,
         seed=plan.seed,
         **architecture,

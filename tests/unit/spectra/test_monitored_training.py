@@ -227,7 +227,7 @@ def test_the_first_spectra_are_those_of_autograd(task):
     inputs = torch.from_numpy(array[inside.index]).double()
     codes = torch.from_numpy((inside["diagnosis"] == "patient").to_numpy().astype(int))
     model = build_model(
-        "mlp", task=task, features=FEATURES, classes=2, seed=0, widths=[6], activation="tanh"
+        "mlp", task=task, input_shape=(FEATURES,), classes=2, seed=0, widths=[6], activation="tanh"
     ).double()
     outputs = model(inputs)
     if task == "classification":

@@ -27,7 +27,7 @@ def blobs(samples=60, classes=3, features=5, spread=0.3, seed=0):
 
 def model_for(task, seed=0, dropout=0.0):
     model = build_model(
-        "mlp", task=task, features=5, classes=3, seed=seed, widths=[8], activation="tanh"
+        "mlp", task=task, input_shape=(5,), classes=3, seed=seed, widths=[8], activation="tanh"
     )
     return nn.Sequential(*model, nn.Dropout(dropout)) if dropout else model
 

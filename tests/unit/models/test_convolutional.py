@@ -1,0 +1,152 @@
+"""Convolutions over grids, the networks made of them, and all-convolutional networks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import correlate
+from torch import nn
+
+from neurospect.models.all_convolutional import all_convolutional
+from neurospect.models.cnn import cnn
+from neurospect.models.convolutions import Convolution
+
+
+def noise(*shape):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def grids(least=1, most=9):
+    return st.lists(st.integers(least, most), min_size=1, max_size=3).map(tuple)
+
+
+@settings(deadline=None, max_examples=60)
+@given(grids(), st.integers(1, 6), st.integers(1, 4))
+def test_a_convolution_fits_when_all_its_weights_meet_the_input(grid, kernel, stride):
+    convolution = Convolution(1, 1, grid, kernel, stride)
+    try:
+        layer = convolution.layer()
+        outputs = layer(torch.ones(1, 1, *grid))
+    except RuntimeError:  # the kernel is larger than the padded grid
+        assert not convolution.fits
+        return
+    assert tuple(outputs.shape[2:]) == convolution.grid_left
+    outputs.sum().backward()
+    assert bool((layer.weight.grad != 0).all()) == convolution.fits
+
+
+@settings(deadline=None, max_examples=60)
+@given(grids(3), st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_the_mirror_gives_back_exactly_the_grid_that_was_read(grid, kernel, stride, normalised):
+    convolution = Convolution(2, 3, grid, kernel, stride)
+    if not convolution.fits:
+        return
+    left = convolution.layer(weight_normalisation=normalised)(torch.zeros(4, 2, *grid))
+    mirrored = convolution.mirrored_layer(weight_normalisation=normalised)
+    assert mirrored(left).shape == (4, 2, *grid)
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_features_of_a_time_course_are_the_channels(kernel):
+    model = cnn(
+        1, "classification", (11, 4), 3, widths=[5], activation="identity", kernel=kernel, stride=1
+    ).double()
+    weight, bias = (p.detach().numpy() for p in model.encoder.parameters())
+    sample = np.pad(noise(11, 4).numpy(), [((kernel - 1) // 2,) * 2, (0, 0)])
+    filtered = [
+        correlate(sample, weight[unit].T, mode="valid")[:, 0] + bias[unit] for unit in range(5)
+    ]
+    readout, offset = (p.detach().numpy() for p in model.readout.parameters())
+    expected = readout @ np.mean(filtered, axis=1) + offset
+    np.testing.assert_allclose(model(noise(1, 11, 4))[0].detach(), expected, rtol=1e-10)
+
+
+def test_a_volume_without_channels_has_one():
+    plain = cnn(3, "autoencoding", (5, 6, 7), 2, widths=[4, 3]).double()
+    with_channel = cnn(3, "autoencoding", (1, 5, 6, 7), 2, widths=[4, 3]).double()
+    with_channel.load_state_dict(plain.state_dict())
+    volumes = noise(2, 5, 6, 7)
+    assert torch.equal(plain(volumes), with_channel(volumes[:, None])[:, 0])
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_an_autoencoder_mirrors_its_filters(dimensions):
+    model = cnn(dimensions, "autoencoding", (12,) * dimensions, 2, widths=[4, 6, 3], stride=1)
+    channels = [
+        (layer.in_channels, layer.out_channels)
+        for layer in model.modules()
+        if hasattr(layer, "in_channels")
+    ]
+    assert channels == [(1, 4), (4, 6), (6, 3), (3, 6), (6, 4), (4, 1)]
+    assert not isinstance(model.decoder[-1], nn.ReLU)
+
+
+def test_the_decoding_network_flattens_a_volume_to_768_features():
+    """Five convolutions of stride 1 with average pooling, on 91 × 109 × 91 voxels."""
+    with torch.device("meta"):
+        model = cnn(
+            3, "classification", (91, 109, 91), 7, widths=[32, 32, 64, 64, 64], stride=1,
+            pooling=2, weight_normalisation=True,
+        )  # fmt: skip
+    assert model.readout.in_features == 768
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv3d)]
+    assert [tuple(w.shape[:2]) for w in weights] == [
+        (32, 1),
+        (32, 32),
+        (64, 32),
+        (64, 64),
+        (64, 64),
+    ]
+
+
+def test_pooling_averages_and_drops_what_is_left_over():
+    model = cnn(
+        2, "classification", (5, 4), 2, widths=[3], activation="identity", stride=1, pooling=2
+    ).double()
+    maps = model.encoder[0](noise(1, 1, 5, 4))
+    expected = maps[..., :4, :].reshape(1, 3, 2, 2, 2, 2).mean((3, 5))
+    torch.testing.assert_close(model.encoder(noise(1, 1, 5, 4)), expected)
+
+
+def test_weight_normalisation_parts_length_and_direction_and_changes_no_output():
+    plain, normalised = (
+        build_with_seed(weight_normalisation=weight_normalisation)
+        for weight_normalisation in (False, True)
+    )
+    volumes = noise(2, 6, 6, 6)
+    torch.testing.assert_close(plain(volumes), normalised(volumes))
+    weight = normalised.encoder[0].parametrizations.weight
+    lengths = plain.encoder[0].weight.flatten(1).norm(dim=1)
+    torch.testing.assert_close(weight.original0.flatten(), lengths)
+    with torch.no_grad():
+        weight.original1 *= 3
+    torch.testing.assert_close(plain(volumes), normalised(volumes))
+
+
+def build_with_seed(**options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return cnn(3, "classification", (6, 6, 6), 2, widths=[4], **options).double()
+
+
+def test_the_all_convolutional_network_is_that_of_its_table():
+    with torch.device("meta"):
+        model = all_convolutional(2, "classification", (3, 32, 32), 10)
+    found = [
+        (layer.out_channels, layer.kernel_size[0], layer.stride[0])
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    stages = [[(n, 3, 1), (n, 3, 1), (n, 3, 2)] for n in (96, 192)]
+    assert found == [*stages[0], *stages[1], (192, 1, 1)]
+    dense = [layer.out_features for layer in model.modules() if isinstance(layer, nn.Linear)]
+    assert dense == [512, 512, 512, 10]
+    assert sum(isinstance(layer, nn.ELU) for layer in model.modules()) == 10
+
+
+def test_the_all_convolutional_network_reads_the_mean_over_the_grid():
+    model = all_convolutional(2, "classification", (5, 6), 3, widths=[4], dense=[5]).double()
+    maps = model.encoder(noise(2, 1, 5, 6))
+    assert maps.shape == (2, 4, 3, 3)
+    torch.testing.assert_close(model(noise(2, 5, 6)), model.dense(maps.mean((2, 3))))
