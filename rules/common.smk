@@ -1,10 +1,14 @@
 # What the rules share: the only Python in the workflow. Settings are checked here, all at once.
+import functools
 import os
 import re
 from operator import attrgetter
 
 import neurospect
+from neurospect.arrays.exclusions import exclusion_table
+from neurospect.cohorts.hcp import task_map_sources
 from neurospect.cohorts.registry import raw_files
+from neurospect.cohorts.simulated_hcp import simulated_hcp_files
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.environment import env_digest
 from neurospect.provenance.source import source_digest
@@ -13,10 +17,16 @@ from neurospect.settings import check_settings
 from neurospect.settings.cohort_agreement import arrays_of
 from snakemake.exceptions import WorkflowError
 
-try:
-    SETTINGS = check_settings(config, workflow.configfiles)
-except (BadInputError, BadInputsError) as error:
-    raise WorkflowError(str(error))
+
+def refused_in_plain_words(function, *arguments):
+    """Call a function of the library; what it refuses ends the workflow with its message."""
+    try:
+        return function(*arguments)
+    except (BadInputError, BadInputsError) as error:
+        raise WorkflowError(str(error))
+
+
+SETTINGS = refused_in_plain_words(check_settings, config, workflow.configfiles)
 
 if (library := Path(neurospect.__file__).parents[1]).name == "src":
     # A checkout: jobs in environments of their own (conda) import the library from it, too.
@@ -32,6 +42,7 @@ VOLUMES = f"{RESULTS}/{{cohort}}/residualised"
 EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
 PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
+OF_NO_PEOPLE = ("mnist", "sinusoid")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
 ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
@@ -47,7 +58,8 @@ wildcard_constraints:
 def cohorts_of(kind):
     """Pattern of the cohorts that are prepared from an array, from runs or from task maps."""
     return (
-        "|".join(name for name, own in SETTINGS.cohorts.items() if own == kind) or NOTHING
+        "|".join(name for name, own in SETTINGS.cohorts.items() if own == kind)
+        or NOTHING
     )
 
 
@@ -108,6 +120,90 @@ def cohort_raw_files(wildcards):
     return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
 
 
+def shown(path):
+    """Path as rules name it: from the working directory where it lies inside."""
+    path = Path(path)
+    return str(
+        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    )
+
+
+def in_batches(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+@functools.cache
+def sources_of_task_maps(cohort):
+    """Tables, examples and what is missing, found by names; no image is opened."""
+    settings = SETTINGS.config.cohorts.of(cohort).model_dump()
+    return refused_in_plain_words(
+        task_map_sources, cohort, settings, Path(SOURCE.format(cohort=cohort))
+    )
+
+
+@functools.cache
+def batches_of_task_maps(cohort):
+    """Examples of so many participants each."""
+    by_participant = {}
+    for example in sources_of_task_maps(cohort).examples:
+        by_participant.setdefault(example.participant_id, []).append(example)
+    groups = in_batches(
+        list(by_participant.values()), SETTINGS.config.task_maps.participants_per_job
+    )
+    return [[example for own in group for example in own] for group in groups]
+
+
+def examples_of_batch(wildcards):
+    """What the files of a batch are, in their order."""
+    return [
+        {
+            "participant_id": each.participant_id,
+            "task": each.task,
+            "contrast": each.contrast,
+            "negated": each.negated,
+            "files": len(each.files),
+        }
+        for each in batches_of_task_maps(wildcards.cohort)[int(wildcards.batch)]
+    ]
+
+
+def task_map_files_of_batch(wildcards):
+    batch = batches_of_task_maps(wildcards.cohort)[int(wildcards.batch)]
+    return [shown(file) for example in batch for file in example.files]
+
+
+def mask_of_task_maps(wildcards):
+    mask = SETTINGS.config.task_maps.mask
+    return {"mask": mask} if mask else {}
+
+
+def task_map_tables(wildcards):
+    tables = sources_of_task_maps(wildcards.cohort).tables
+    return {name: shown(path) for name, path in tables.items()}
+
+
+def examples_not_found(wildcards):
+    return excluded_rows(sources_of_task_maps(wildcards.cohort).exclusions)
+
+
+def excluded_rows(exclusions):
+    """Exclusions as rows of a table."""
+    return exclusion_table(exclusions).to_dict("records")
+
+
+def from_batches(file, folder):
+    """One file of every batch of a cohort."""
+
+    def paths(wildcards):
+        batches = (batches_of_task_maps if folder == TASK_MAPS else batches_of_runs)(
+            wildcards.cohort
+        )
+        home = folder.format(**wildcards)
+        return [f"{home}/batch-{number}/{file}" for number in range(len(batches))]
+
+    return paths
+
+
 def split_sizes(wildcards):
     """Numbers of participants, where the configuration gives them."""
     sizes = SETTINGS.config.splits.sizes.get(wildcards.cohort)
@@ -135,7 +231,11 @@ def array_of_experiment(wildcards):
 def examples_of_cohort(wildcards):
     """The table of examples, where participants have several."""
     has_several = SETTINGS.cohorts[wildcards.cohort] == "task maps"
-    return {"examples": f"{PREPARED}/examples.tsv".format(**wildcards)} if has_several else {}
+    return (
+        {"examples": f"{PREPARED}/examples.tsv".format(**wildcards)}
+        if has_several
+        else {}
+    )
 
 
 def panel_title(wildcards, name=None):
@@ -189,6 +289,21 @@ def figures_of_all_experiments():
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
 
 
+def figures_of_all_cohorts():
+    """What a cohort's preparation shows, and the chain of each figure."""
+    shown_of = {"runs": ["mosaics", "quality"], "task maps": ["task_maps"], "array": []}
+    figures = [
+        f"{folder}/{name}".format(cohort=cohort)
+        for cohort, kind in SETTINGS.cohorts.items()
+        if cohort not in OF_NO_PEOPLE
+        for folder, name in [
+            *((PREPARED, name) for name in shown_of[kind]),
+            (SPLITS, "splits"),
+        ]
+    ]
+    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+
+
 def report_category(wildcards):
     chosen = experiment(wildcards)
     return f"Figure {chosen.figure}: {chosen.title}"
@@ -208,12 +323,38 @@ def report_labels(kind):
     return labels
 
 
+def preparation_category(wildcards):
+    return f"Cohort {wildcards.cohort}"
+
+
+def preparation_labels(kind):
+    """Labels of a figure of a cohort's preparation."""
+
+    def labels(wildcards, output):
+        recipe = read_recipe(output.png) or "not made by a recorded job"
+        return {"shows": kind, "recipe": recipe[:12]}
+
+    return labels
+
+
+def category_of_place(wildcards):
+    """Category of a chain, by its folder: COHORT/prepared or COHORT/EXPERIMENT/PANEL/seed-N."""
+    cohort, folder, *rest = wildcards.place.split("/")
+    if not rest:
+        return f"Cohort {cohort}"
+    chosen = SETTINGS.experiments[folder]
+    return f"Figure {chosen.figure}: {chosen.title}"
+
+
 def chain_labels(wildcards):
-    """Labels of a figure's chain: the folder is PANEL/seed-N."""
-    panel, seed = re.fullmatch(r"(\w+)/seed-(\d+)", wildcards.folder).groups()
+    """Labels of a figure's chain, in line with those of the figure."""
+    _, _, *rest = wildcards.place.split("/")
+    if not rest:
+        return {"shows": f"where {wildcards.figure} came from", "recipe": ""}
+    panel, seed = rest
     return {
         "panel": "all" if panel == "page" else panel,
         "shows": "where it came from",
-        "seed": seed,
+        "seed": seed.removeprefix("seed-"),
         "recipe": "",
     }

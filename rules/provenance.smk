@@ -2,19 +2,19 @@
 # Its chain of jobs back to raw files, as a page for the report.
 rule trace_figure:
     input:
-        figure=f"{EXPERIMENT}/{{folder}}/{{figure}}.png",
+        figure=f"{RESULTS}/{{place}}/{{figure}}.png",
     output:
         chain=report(
-            f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.html",
+            f"{RESULTS}/{{place}}/{{figure}}.chain.html",
             caption="../workflow/report/chain.rst",
-            category=report_category,
+            category=category_of_place,
             labels=chain_labels,
         ),
-        record=f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.record.json",
+        record=f"{RESULTS}/{{place}}/{{figure}}.chain.record.json",
     log:
-        f"{EXPERIMENT}/{{folder}}/{{figure}}.chain.log",
+        f"{RESULTS}/{{place}}/{{figure}}.chain.log",
     wildcard_constraints:
-        folder=r"\w+/seed-\d+",
+        place=r"[\w-]+/(prepared|splits|\w+/\w+/seed-\d+)",
         figure=r"\w+",
     localrule: True
     conda:

@@ -31,6 +31,11 @@ def cope_map(analysis: Path, cope: int, statistic: str = STATISTIC) -> Path:
     return analysis / f"cope{cope}.feat" / "stats" / f"{statistic}.nii.gz"
 
 
+def cohort_folder(path: Path) -> Path:
+    """Return the cohort's folder that a map, as `cope_map` names it, lies in."""
+    return path.parents[7]
+
+
 def find_task_maps(
     folder: str | Path,
     subjects: Sequence[str],

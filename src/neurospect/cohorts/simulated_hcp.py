@@ -18,10 +18,16 @@ from numpy.typing import NDArray
 from neurospect.arrays.atomic import write_text
 from neurospect.arrays.images import write_image
 from neurospect.arrays.numpy_files import write_array
+from neurospect.arrays.task_map_files import TaskMapFiles
 from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.cohorts.cohort import BIDS_VERSION, write_description
 from neurospect.cohorts.cohort_checks import PARTICIPANT
-from neurospect.cohorts.hcp_contrasts import PUBLISHED_ORDER, TASK_CONTRASTS, opposite
+from neurospect.cohorts.hcp_contrasts import (
+    PUBLISHED_ORDER,
+    TASK_CONTRASTS,
+    contrast_label,
+    opposite,
+)
 from neurospect.cohorts.hcp_layout import cope_map, task_folder
 from neurospect.cohorts.simulated_families import (
     restricted_table,
@@ -130,6 +136,20 @@ def simulated_hcp_files(folder: str | Path, participants: int) -> list[Path]:
             files.append(analysis / "Contrasts.txt")
             files += [cope_map(analysis, cope) for _, cope in _written(task, number)]
     return files
+
+
+def simulated_task_maps(folder: str | Path, participants: int) -> list[TaskMapFiles]:
+    """List the examples that `find_task_maps` will find, there or not yet."""
+    examples = []
+    for number, participant in enumerate(simulated_ids(participants)):
+        for task, names in TASK_CONTRASTS.items():
+            copes = dict(_written(task, number))
+            negated = any(name not in copes for name in names)
+            wanted = tuple(map(opposite, names)) if negated else names
+            analysis = task_folder(folder, participant, task)
+            files = tuple(cope_map(analysis, copes[name]) for name in wanted)
+            examples.append(TaskMapFiles(participant, task, contrast_label(task), files, negated))
+    return examples
 
 
 def _listed(task: str, number: int) -> tuple[str, ...]:

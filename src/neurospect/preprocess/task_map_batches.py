@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from neurospect.arrays.exclusions import read_exclusions, write_exclusions
 from neurospect.arrays.images import write_image
@@ -101,6 +102,26 @@ def gather_task_maps(folders: Sequence[str | Path], array_path: str | Path) -> T
                 append(batch.maps[start : start + ROWS_AT_A_TIME])
     exclusions = pd.concat([batch.exclusions for batch in batches], ignore_index=True)
     return TaskMaps(open_array(array_path), examples, exclusions, first.grid)
+
+
+def mean_of_each_task(gathered: TaskMaps) -> NDArray[np.float32]:
+    """Average the maps of every task over participants.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (tasks, voxels), float32; tasks sorted by name, as in `sorted(set(tasks))`.
+    """
+    tasks = gathered.examples["task"].to_numpy()
+    names = sorted(set(tasks))
+    sums = np.zeros((len(names), gathered.grid.voxels))
+    for start in range(0, len(tasks), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        for values, task in zip(gathered.maps[rows], tasks[rows], strict=True):
+            sums[names.index(task)] += values
+    counts = np.array([np.count_nonzero(tasks == name) for name in names])
+    means: NDArray[np.float32] = (sums / counts[:, None]).astype(np.float32)
+    return means
 
 
 def _check_batches(batches: list[TaskMaps], folders: list[Path]) -> None:

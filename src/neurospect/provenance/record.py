@@ -188,11 +188,7 @@ def records_in(folder: Path) -> list[Record]:
     BadInputError
         One of them is not a record.
     """
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        state = path.stat()
-        found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
-    return found
+    return [record for record, _ in _placed_in(folder)]
 
 
 def producer(file: Path) -> tuple[Record, OutputFile] | None:
@@ -206,12 +202,8 @@ def producer(file: Path) -> tuple[Record, OutputFile] | None:
         A record beside the file, or above it, cannot be read.
     """
     for folder in file.absolute().parents[:_HIGHEST]:
-        claims = [
-            (record, output)
-            for record in records_in(folder)
-            for output in record.outputs
-            if folder / output_place(record, output) == file.absolute()
-        ]
+        name = str(file.absolute().relative_to(folder))
+        claims = [(record, places[name]) for record, places in _placed_in(folder) if name in places]
         if claims:
             return max(claims, key=lambda claim: claim[0].run.ended)
     return None
@@ -223,9 +215,19 @@ def output_place(record: Record, output: OutputFile) -> Path:
     return path.relative_to(home) if path.is_relative_to(home) else Path(path.name)
 
 
+def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
+    """Read the records of a folder, and the outputs of each by where they lie from there."""
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        state = path.stat()
+        found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
+    return found
+
+
 @cache
-def _read_once(path: Path, _mtime_ns: int, _size: int) -> Record:
-    return read_record(path)
+def _read_once(path: Path, _mtime_ns: int, _size: int) -> tuple[Record, dict[str, OutputFile]]:
+    record = read_record(path)
+    return record, {str(output_place(record, output)): output for output in record.outputs}
 
 
 def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Part:
