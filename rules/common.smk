@@ -44,7 +44,12 @@ PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
 OF_NO_PEOPLE = ("mnist", "sinusoid")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
-ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+ACTIVATION_NAMES = {
+    "relu": "ReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "elu": "ELU",
+}
 
 
 wildcard_constraints:
@@ -87,6 +92,10 @@ def of_panel(setting):
     return lambda wildcards: getattr(
         experiment(wildcards).panels[wildcards.panel], setting
     )
+
+
+def architecture_of_panel(wildcards):
+    return experiment(wildcards).architecture(wildcards.panel)
 
 
 def groups_compared_in_panel(wildcards):
@@ -246,7 +255,9 @@ def panel_title(wildcards, name=None):
     task = {"autoencoding": "Auto-encoding", "classification": "Classification"}[
         model.task
     ]
-    return f"{task}, {model.widths}, {ACTIVATION_NAMES[model.activation]}"
+    activation = ACTIVATION_NAMES.get(model.activation)
+    parts = [task, model.widths and str(model.widths), activation]
+    return ", ".join(filter(None, parts))
 
 
 def comparison_title(wildcards):

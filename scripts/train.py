@@ -26,7 +26,7 @@ def main(snakemake: Any) -> None:
             cohort.array,
             target=params.target,
             family=params.model,
-            architecture={"widths": params.widths, "activation": params.activation},
+            architecture=params.architecture,
             plan=TrainingPlan(
                 task=params.task,
                 epochs=params.epochs,

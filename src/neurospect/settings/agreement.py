@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurospect.errors import BadInputError
+from neurospect.settings.architectures import ARCHITECTURE_SETTINGS, ONLY_CLASSIFIES
 from neurospect.settings.cohort_agreement import (
     class_name,
     faults_of_array,
@@ -151,6 +152,8 @@ def _panels(experiment: Stated) -> Iterator[BadInputError]:
             remedy="Rename the panel.",
         )
     models = [name for name, panel in panels.items() if kind_of_panel(panel) == "model"]
+    for name in models:
+        yield from _architecture(experiment, str(name))
     comparisons = [name for name in panels if name not in models]
     for name in comparisons:
         yield from _comparison(experiment, name, [str(model) for model in models])
@@ -161,6 +164,32 @@ def _panels(experiment: Stated) -> Iterator[BadInputError]:
             found=experiment[batch],
             expected=f"null, since panel {comparisons[0]} compares groups in the full batch",
             remedy="Leave batch_size out, or the comparisons.",
+        )
+
+
+def _architecture(experiment: Stated, panel: str) -> Iterator[BadInputError]:
+    """Name what the family of models does not take."""
+    place = ("panels", panel)
+    if not experiment.sound(("model",), place):
+        return
+    family, stated = experiment["model",], experiment[place]
+    known = ARCHITECTURE_SETTINGS[family]
+    own = [name for name in ("widths", "activation") if stated.get(name) is not None]
+    for name in [*own, *stated.get("architecture", {})]:
+        if name not in known:
+            inside = () if name in own else ("architecture",)
+            yield experiment.fault(
+                (*place, *inside, name),
+                found=f"a setting that {family} does not have",
+                expected=f"some of {', '.join(known)}" if known else "none",
+                remedy=did_you_mean(name, known) or "Leave it out.",
+            )
+    if family in ONLY_CLASSIFIES and stated["task"] != "classification":
+        yield experiment.fault(
+            (*place, "task"),
+            found=stated["task"],
+            expected=f"classification, all that {family} learns",
+            remedy="Choose another family of models, or task.",
         )
 
 

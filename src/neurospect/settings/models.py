@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from neurospect.settings.architectures import ModelFamily
 from neurospect.settings.cohort_models import (
     CohortName,
     CohortSettings,
@@ -152,9 +153,17 @@ class ModelPanel(Strict):
     """A panel that trains a model and shows its spectra."""
 
     task: Literal["autoencoding", "classification"] = Field(description="what the model learns")
-    widths: list[Count] = Field(min_length=1, description="units of each hidden layer")
-    activation: Literal["relu", "tanh", "sigmoid"] = Field(
-        default="relu", description="after hidden layers"
+    widths: list[Count] | None = Field(
+        default=None,
+        min_length=1,
+        description="units (or filters) of each hidden layer; null for the family's own",
+    )
+    activation: Literal["relu", "tanh", "sigmoid", "elu", "identity"] | None = Field(
+        default=None, description="after hidden layers; null for the family's own"
+    )
+    architecture: dict[str, bool | int | float | list[int]] = Field(
+        default={},
+        description="what else the family lets one choose, as in {heads: 2} or {kernel: 5}",
     )
 
 
@@ -197,7 +206,7 @@ class Experiment(Strict):
     )
     target: str = Field(description="column that classification learns")
     groups: GroupSettings = Field(description="groups of samples whose gradients are told apart")
-    model: Literal["mlp"] = Field(description="family of models")
+    model: ModelFamily = Field(description="family of models")
     training: TrainingSettings = Field(
         default_factory=TrainingSettings, description="how models are trained"
     )
@@ -210,6 +219,12 @@ class Experiment(Strict):
     panels: dict[Name, Panel] = Field(
         min_length=1, description="one entry a panel: a model, or a comparison within one"
     )
+
+    def architecture(self, panel: str) -> dict[str, Any]:
+        """Return the settings of a panel's model, without those left to the family."""
+        own = self.models[panel]
+        stated = {"widths": own.widths, "activation": own.activation, **own.architecture}
+        return {name: value for name, value in stated.items() if value is not None}
 
     @property
     def models(self) -> dict[str, ModelPanel]:

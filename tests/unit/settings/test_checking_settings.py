@@ -176,8 +176,28 @@ def test_a_fault_of_the_configuration_names_file_and_field(folder, config, field
         ({"panels": {"A": 3}}, "panels.A", "found 3, expected keys with values"),
         ({"panels": {}}, "panels", "1 or more"),
         ({"panels": {"page": PANEL}}, "panels.page", "Rename the panel"),
-        ({"model": "mlpp"}, "model", "found \"mlpp\", expected 'mlp'. Did you mean mlp?"),
+        ({"model": "mlpp"}, "model", "found \"mlpp\", expected 'mlp', .* Did you mean mlp?"),
         ({"model": None}, "model", "found null"),
+        (
+            {"panels": {"A": {**PANEL, "architecture": {"heads": 2}}}},
+            "panels.A.architecture.heads",
+            "a setting that mlp does not have, expected some of widths, activation",
+        ),
+        (
+            {"model": "cnn2d", "panels": {"A": {**PANEL, "architecture": {"kernal": 3}}}},
+            "panels.A.architecture.kernal",
+            "Did you mean kernel",
+        ),
+        (
+            {"model": "linear", "panels": {"A": {"task": "classification", "widths": [3]}}},
+            "panels.A.widths",
+            "a setting that linear does not have, expected none",
+        ),
+        (
+            {"model": "linear", "panels": {"A": {"task": "autoencoding"}}},
+            "panels.A.task",
+            "expected classification, all that linear learns",
+        ),
         ({"cohort": "minst"}, "cohort", "Did you mean mnist"),
         ({"training": {"epoch": 3}}, "training.epoch", "Did you mean epochs?"),
         ({"training": {"learning_rate": "1e-3"}}, "training.learning_rate", "write 0.001"),
@@ -392,7 +412,7 @@ def test_broken_yaml_in_several_files_is_said_at_once(folder):
 
 def test_broken_yaml_of_an_experiment_does_not_hide_other_faults(folder):
     write("experiments/digits.yaml", "title: [")
-    write("experiments/waves.yaml", {**SINE_WAVES, "model": "rnn"})
+    write("experiments/waves.yaml", {**SINE_WAVES, "model": "rnnn"})
     found = faults({"experiments": ["digits", "waves"], "threads": 0})
     assert {fault.field for fault in found} == {"line 1", "model", "threads"}
 
