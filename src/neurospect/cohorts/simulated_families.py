@@ -72,14 +72,14 @@ def simulate_families(participants: int, seed: int) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     mothers = fathers = alone = 0
     while len(rows) < participants:
-        kind = FIRST[mothers] if mothers < len(FIRST) else KINDS[generator.choice(6, p=SHARES)]
+        drawn = KINDS[generator.choice(len(KINDS), p=SHARES)]
+        kind = FIRST[mothers] if mothers < len(FIRST) else drawn
         alone += kind is ONLY
         known = kind is not ONLY or alone % 4 != 2
         rows += _family(kind, mothers, fathers, known, generator)
         mothers += 1
         fathers += 1 + max(partner for _, partner in kind)
     table = pd.DataFrame(rows[:participants])
-    # the twin of each identical twin has the same zygote; all others their own
     table["zygote"] = pd.factorize(table.pop("born_as"))[0]
     table.insert(0, PARTICIPANT, generator.permutation(ids))
     return table.sort_values(PARTICIPANT, ignore_index=True)

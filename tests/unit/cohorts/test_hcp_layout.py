@@ -8,7 +8,7 @@ import pytest
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.arrays.task_map_files import TaskMapFiles
 from neurospect.cohorts.hcp_contrasts import PUBLISHED_ORDER, TASK_CONTRASTS, opposite
-from neurospect.cohorts.hcp_layout import find_task_maps, unlisted_subjects
+from neurospect.cohorts.hcp_layout import cohort_folder, find_task_maps, unlisted_subjects
 from neurospect.cohorts.hcp_participants import hcp_participants
 from neurospect.errors import BadInputError
 from neurospect.preprocess.family_components import family_components
@@ -93,6 +93,7 @@ def test_without_a_list_of_contrasts_the_published_order_counts(tmp_path: Path) 
         "EMOTION": ["cope3.feat"],
     }
     assert all(path.is_file() for each in examples for path in each.files)
+    assert {cohort_folder(path) for each in examples for path in each.files} == {tmp_path}
     assert not any(each.negated for each in examples)
     assert {each.participant_id for each in examples} == {"100307"}
     assert examples[2].contrast == "mean of LF, LH, RF, RH and T"

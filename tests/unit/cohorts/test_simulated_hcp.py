@@ -14,7 +14,11 @@ from neurospect.cohorts.hcp_contrasts import TASK_CONTRASTS
 from neurospect.cohorts.hcp_layout import find_task_maps
 from neurospect.cohorts.hcp_participants import hcp_participants
 from neurospect.cohorts.simulated_families import restricted_table, simulate_families
-from neurospect.cohorts.simulated_hcp import simulate_hcp, simulated_hcp_files
+from neurospect.cohorts.simulated_hcp import (
+    simulate_hcp,
+    simulated_hcp_files,
+    simulated_task_maps,
+)
 from neurospect.cohorts.simulated_task_maps import (
     REGIONS,
     TaskMapModel,
@@ -95,6 +99,8 @@ def test_all_seven_tasks_of_everyone_are_found(simulated: Path) -> None:
     negated = [each for each in examples if each.negated]
     assert {each.task for each in negated} == {"LANGUAGE"}
     assert [each.participant_id for each in negated] == list(participants["participant_id"][3::4])
+    # and they are what was named before a file was there
+    assert examples == simulated_task_maps(simulated, PARTICIPANTS)
 
 
 def test_maps_are_float32_in_mni_space_and_zero_outside_the_brain(simulated: Path) -> None:

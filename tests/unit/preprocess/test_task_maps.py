@@ -20,6 +20,7 @@ from neurospect.errors import BadInputError
 from neurospect.preprocess.task_map_batches import (
     GATHERED_COLUMNS,
     gather_task_maps,
+    mean_of_each_task,
     read_task_maps,
     write_task_maps,
 )
@@ -347,6 +348,8 @@ def test_mean_maps_of_the_simulated_tasks_are_their_true_regions(
     assert whole.maps.shape == (16 * 7, grid.voxels)
     tasks = list(dict.fromkeys(whole.examples["task"]))
     means = [whole.maps[whole.examples["task"] == task].mean(axis=0) for task in tasks]
+    by_name = [means[tasks.index(task)] for task in sorted(tasks)]
+    np.testing.assert_allclose(mean_of_each_task(whole), by_name, atol=1e-6)
     kinds = ("specific", "pairwise", "common")
     masks = np.concatenate([np.load(folder / "truth" / f"{kind}.npy") for kind in kinds])
     active = [[task in region["tasks"] for region in truth["Regions"]] for task in tasks]
