@@ -43,6 +43,8 @@ from neurospect.preprocess.subject_components import Method
 from neurospect.provenance.content import file_sha256
 
 STAND_IN = "stand-in"
+# Not plainly `mask`: that is how the run's own is called, and it may lie in the same folder.
+MASK = "componentsmask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def write_run_components(
         the NeuroMark components, for a run in MNI space.
     out
         Folder, made if missing. Gets, with the run's name less `_bold` as stem, `_components`
-        (.nii.gz, float32, z-scored maps; .json), `_mask.nii.gz` (voxels of these maps),
+        (.nii.gz, float32, z-scored maps; .json), `_componentsmask.nii.gz` (their voxels),
         `_timeseries.tsv` and `_quality.tsv` (.json beside each). Files of these names are
         replaced when all of the new ones are there.
     mask
@@ -103,36 +105,30 @@ def write_run_components(
     image = read_image(run, dimensions=4)
     stem = image_stem(run).removesuffix("_bold")
     with atomic_files(out) as folder:
-        used = folder / f"{stem}_mask.nii.gz"
+        used = folder / f"{stem}_{MASK}.nii.gz"
         if mask is None:
             write_image(used, _epi_mask(run, image))
-        files = Run(participant_id=stem, image=run, mask=mask or used, confounds=confounds)
+        participant = stem.split("_")[0] if stem.startswith("sub-") else stem
+        files = Run(participant, image=run, mask=mask or used, confounds=confounds)
         given = _template(template, labels, files.mask)
         common = chosen_grid(grid, given.image, image)
         references = references_on_grid(
             given.image, common, labels=given.components["label"].to_list()
         )
-        found = extract_run(
-            files,
-            references.maps,
-            references.grid,
-            given.components,
-            method=method,
-            dtype=dtype,
-        )
+        maps, inside = references.maps, references.grid
+        found = extract_run(files, maps, inside, given.components, method=method, dtype=dtype)
         sidecar = {
             "Description": "Components of one run that belong to reference maps: z-scored spatial "
             "maps, in the order of the references, zero outside the mask",
             "GeneratedBy": [{"Name": "neurospect", "Version": version("neurospect")}],
             "Run": {"File": run.name, "SHA256": file_sha256(run)},
             "Mask": _mask_facts(mask),
-            "Template": {**given.facts, **references.description["Template"]},
             "Method": method,
             "Dtype": dtype,
             "PrincipalComponentThreshold": THRESHOLD if method == "constrained_ica" else None,
             "Reading": _plain(found.facts),
-            "AnalysisMask": references.description["AnalysisMask"],
-            "Grid": references.description["Grid"],
+            **references.description,
+            "Template": {**given.facts, **references.description["Template"]},
         }
         space = int(common.header["sform_code"]) or int(common.header["qform_code"])
         _write(folder, stem, found, references, given.components, sidecar, space)
@@ -217,7 +213,7 @@ def _write(
 ) -> None:
     maps = np.moveaxis(references.grid.whole(found.maps), 0, -1)
     mask = references.grid.whole(found.inside.astype(np.uint8))
-    for name, values in (("components", maps), ("mask", mask)):
+    for name, values in (("components", maps), (MASK, mask)):
         image: Any = nibabel.Nifti1Image(values, references.grid.affine)  # type: ignore[no-untyped-call]
         image.header.set_sform(references.grid.affine, code=space)
         image.header.set_xyzt_units("mm")

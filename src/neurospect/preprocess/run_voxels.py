@@ -89,7 +89,7 @@ def read_run(run: Run, grid: VoxelGrid, *, least_volumes: int = 2) -> RunVoxels:
     values, unchanging = _read_volumes(run.image, image, mask, inside, grid, on_grid)
     constant = _nearest(unchanging, image.affine, grid)[inside]
     if not on_grid:
-        # where the analysis reaches beyond the image, splines give zeros
+        # beside bright voxels, splines that are kept within the image's range can be flat
         constant |= values.min(axis=0) == values.max(axis=0)
     _check_constant(run.image, constant)
     if constant.any():
@@ -189,7 +189,7 @@ def _read_volumes(
         if bad:
             continue  # it will be refused; the rest is only counted
         if not on_grid:
-            # outside its mask a run may hold anything
+            # outside its mask a run may hold anything; nilearn would fill it in, slowly
             volume = np.nan_to_num(volume, copy=False, nan=0, posinf=0, neginf=0)
             volume = resampled(volume, image.affine, grid.mask.shape, grid.affine, "continuous")
         values[number] = volume[inside]

@@ -36,7 +36,7 @@ STEM = "sub-01_task-rest"
 NAMES = [
     f"{STEM}_components.json",
     f"{STEM}_components.nii.gz",
-    f"{STEM}_mask.nii.gz",
+    f"{STEM}_componentsmask.nii.gz",
     f"{STEM}_quality.json",
     f"{STEM}_quality.tsv",
     f"{STEM}_timeseries.json",
@@ -68,7 +68,7 @@ def maps() -> np.ndarray:
 
 
 def inside() -> np.ndarray:
-    return nibabel.load(f"out/{STEM}_mask.nii.gz").get_fdata() > 0
+    return nibabel.load(f"out/{STEM}_componentsmask.nii.gz").get_fdata() > 0
 
 
 # What is written
@@ -93,6 +93,7 @@ def test_maps_time_courses_quality_and_sidecars_are_written(
     assert list(courses.columns) == [f"component_0{n}" for n in range(1, 5)]
     np.testing.assert_allclose(courses, expected.time_courses, atol=1e-4)
     quality = read_table(f"out/{STEM}_quality.tsv")
+    assert set(quality["participant_id"]) == {"sub-01"}
     np.testing.assert_allclose(
         quality["reference_correlation"], expected.quality.reference_correlation, atol=1e-5
     )
@@ -294,6 +295,12 @@ def test_what_was_there_stays_where_the_run_is_refused(run: Run) -> None:
     cut_in_the_middle(run.image)
     assert ica(run) == 2
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
+
+
+def test_results_beside_the_run_leave_the_run_and_its_mask_alone(run: Run) -> None:
+    before = [path.read_bytes() for path in (run.image, run.mask)]
+    assert ica(run, "--out", str(run.image.parent)) == 0
+    assert [path.read_bytes() for path in (run.image, run.mask)] == before
 
 
 def test_a_template_is_needed(run: Run) -> None:
