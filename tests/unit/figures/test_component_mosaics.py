@@ -209,7 +209,7 @@ def test_a_constant_map_is_refused_by_its_number(template: tuple[np.ndarray, Vox
     maps, grid = template
     spoiled = maps[:3].copy()
     spoiled[1] = 1.0
-    with pytest.raises(BadInputError, match="component 2.*one value everywhere"):
+    with pytest.raises(BadInputError, match=r"component 2.*one value everywhere"):
         component_mosaics(spoiled, grid, neuromark_components().iloc[:3])
 
 
