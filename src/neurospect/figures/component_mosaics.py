@@ -338,7 +338,10 @@ def _one_by_one(maps: _Maps, peaks: NDArray[np.float64], title: str) -> Figure:
     figure = new_figure(PAGE_WIDTH, bottom + 13.0)
     if title:
         add_text(figure, MARGIN, 2.5, title, size=LARGE, weight="bold")
-    norm = Normalize(maps.threshold, max(float(maps.values.max()), 1.5 * maps.threshold))
+    # Up to the peak of an ordinary map: one very sharp map must not darken all the others.
+    peaks_of_all = maps.values.max(axis=1)
+    highest = max(float(np.median(peaks_of_all)), 1.5 * maps.threshold)
+    norm = Normalize(maps.threshold, highest, clip=True)
     for place, (number, label) in enumerate(zip(maps.numbers, maps.labels, strict=True)):
         line, column = divmod(place, PER_LINE)
         left, top = MARGIN + column * wide, head + line * pitch
@@ -355,7 +358,8 @@ def _one_by_one(maps: _Maps, peaks: NDArray[np.float64], title: str) -> Figure:
             axes.set_title(cut.label, y=-0.02, va="top", size=NUMBER, pad=0)
             left += width + 0.5
     bar = add_axes(figure, MARGIN + 2.0, bottom + 1.5 + LINE, 60.0, BAR)
-    colour_bar(figure, bar, ScalarMappable(norm, _heat()))
+    beyond = "max" if peaks_of_all.max() > highest else "neither"
+    colour_bar(figure, bar, ScalarMappable(norm, _heat()), extend=beyond)
     add_text(figure, MARGIN, bottom + 1.5, "z over the voxels of each map", size=SMALL)
     words = [
         f"Coloured: z > {maps.threshold:g}. Cuts through the peak of each map.",
