@@ -101,7 +101,8 @@ def _add_ica(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _ica(options: argparse.Namespace) -> int:
-    from neurospect.preprocess.ica_command import STAND_IN, write_run_components
+    from neurospect.preprocess.ica_command import write_run_components
+    from neurospect.preprocess.reference_template import STAND_IN
 
     settings = {name: value for name, value in vars(options).items() if name != "verb"}
     for path in write_run_components(**settings):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from neurospect.arrays.images import read_mask
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,15 @@ class VoxelGrid:
             "CropStop": [axis.stop for axis in self.box],
             "MaskVoxels": self.voxels,
         }
+
+
+def read_voxel_grid(path: str | Path) -> VoxelGrid:
+    """Read a 3-D mask as the voxels inside it, on its grid.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no usable mask.
+    """
+    image = read_mask(path)
+    return VoxelGrid(np.asarray(image.dataobj) != 0, np.asarray(image.affine, np.float64))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from nilearn.masking import compute_epi_mask
 
 from neurospect.arrays.atomic import atomic_files, write_text
 from neurospect.arrays.images import (
-    image_md5,
     image_stem,
     image_volumes,
     read_image,
@@ -34,24 +31,14 @@ from neurospect.preprocess.analysis_grid import (
     references_on_grid,
 )
 from neurospect.preprocess.component_extraction import RunResult, extract_run
-from neurospect.preprocess.component_labels import numbered_components, read_component_labels
 from neurospect.preprocess.constrained_ica import THRESHOLD
 from neurospect.preprocess.extracted_components import QUALITY_COLUMNS
-from neurospect.preprocess.neuromark import check_template, neuromark_components
-from neurospect.preprocess.stand_in_template import COMMENT, stand_in_template
+from neurospect.preprocess.reference_template import STAND_IN, open_template
 from neurospect.preprocess.subject_components import Method
 from neurospect.provenance.content import file_sha256
 
-STAND_IN = "stand-in"
 # Not plainly `mask`: that is how the run's own is called, and it may lie in the same folder.
 MASK = "componentsmask"
-
-
-@dataclass(frozen=True, eq=False)
-class _Template:
-    image: Any
-    components: pd.DataFrame
-    facts: dict[str, Any]
 
 
 def write_run_components(
@@ -110,7 +97,9 @@ def write_run_components(
             write_image(used, _epi_mask(run, image))
         participant = stem.split("_")[0] if stem.startswith("sub-") else stem
         files = Run(participant, image=run, mask=mask or used, confounds=confounds)
-        given = _template(template, labels, files.mask)
+        is_stand_in = str(template) == STAND_IN
+        inside = read_mask(files.mask) if is_stand_in else None
+        given = open_template(template, labels, stand_in_mask=inside)
         common = chosen_grid(grid, given.image, image)
         references = references_on_grid(
             given.image, common, labels=given.components["label"].to_list()
@@ -134,37 +123,6 @@ def write_run_components(
         _write(folder, stem, found, references, given.components, sidecar, space)
         names = sorted(path.name for path in folder.iterdir())
     return [out / name for name in names]
-
-
-def _template(template: str | Path, labels: Path | None, mask: Path) -> _Template:
-    """Open the template, or make the stand-in on the grid of the mask."""
-    table = None if labels is None else read_component_labels(labels)
-    if str(template) == STAND_IN:
-        image = stand_in_template(mask=read_mask(mask))
-        components = neuromark_components() if table is None else table
-        if len(components) != image.shape[3]:
-            raise BadInputError(
-                labels or STAND_IN,
-                "rows",
-                found=len(components),
-                expected=f"{image.shape[3]}, one for each map of the stand-in",
-                remedy="Leave the labels out: the stand-in has its own.",
-            )
-        md5 = hashlib.md5(image.to_bytes(), usedforsecurity=False).hexdigest()
-        facts = {"Name": STAND_IN, "StandIn": True, "Warning": COMMENT, "MD5": md5}
-        return _Template(image, components, facts)
-    path = Path(template)
-    checked = check_template(path, table)
-    if table is None:
-        neuromark = checked.is_neuromark
-        table = neuromark_components() if neuromark else numbered_components(checked.components)
-    facts = {
-        "Name": path.name,
-        "StandIn": False,
-        "IsNeuroMark": checked.is_neuromark,
-        "MD5": image_md5(path),
-    }
-    return _Template(read_image(path, dimensions=4), table, facts)
 
 
 def _epi_mask(run: Path, image: Any) -> Any:

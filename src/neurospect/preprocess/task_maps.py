@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from nilearn.datasets import load_mni152_brain_mask
 from numpy.typing import NDArray
 
 from neurospect.arrays.exclusions import Exclusion, exclusion_table
-from neurospect.arrays.images import image_data, read_image, read_mask
+from neurospect.arrays.images import image_data, read_image
 from neurospect.arrays.task_map_files import TaskMapFiles
-from neurospect.arrays.voxel_grid import VoxelGrid
+from neurospect.arrays.voxel_grid import VoxelGrid, read_voxel_grid
 from neurospect.errors import BadInputError
-from neurospect.preprocess.resampling import resampled, same_grid
+from neurospect.preprocess.brain_mask import mni_brain_mask
+from neurospect.preprocess.resampling import same_grid
 from neurospect.provenance.content import file_sha256
 
 log = logging.getLogger(__name__)
@@ -88,24 +88,11 @@ def task_map_grid(
         grid of the maps.
     """
     if mask is not None:
-        given = read_mask(mask)
-        grid = VoxelGrid(np.asarray(given.dataobj) != 0, np.asarray(given.affine, np.float64))
+        grid = read_voxel_grid(mask)
         return grid, {"Mask": Path(mask).name, **grid.metadata()}
     path, image = _first_that_opens(maps)
     affine = np.asarray(image.affine, dtype=np.float64)
-    # 2 mm is fine enough for nearest neighbour, unless the target is finer
-    finest = float(np.linalg.norm(affine[:3, :3], axis=0).min())
-    brain: Any = load_mni152_brain_mask(resolution=2 if finest >= 2 else 1)
-    inside = resampled(np.asarray(brain.dataobj) != 0, brain.affine, image.shape, affine, "nearest")
-    if not inside.any():
-        raise BadInputError(
-            path,
-            "affine",
-            found="no voxel inside the MNI152 brain mask",
-            expected="a map in MNI space",
-            remedy="Give a mask of your own (task_maps.mask), or bring the maps to MNI space.",
-        )
-    grid = VoxelGrid(inside, affine)
+    grid = mni_brain_mask(path, image.shape, affine)
     said = "MNI152 brain mask of nilearn, resampled to the maps (nearest neighbour)"
     return grid, {"Mask": said, **grid.metadata()}
 
