@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.colors import to_rgb
 
-# The seven colours of Okabe and Ito (2008), then five of Paul Tol's "muted" set (2021): all are
-# told apart with any kind of colour vision, the first best.
+# The seven colours of Okabe and Ito (2008), made for any kind of colour vision, then five of Paul
+# Tol's "muted" set (2021): each set is safe by itself, the two together are not as distinct.
 _HUES = (
     "#0072B2",
     "#E69F00",
