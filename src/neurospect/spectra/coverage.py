@@ -1,4 +1,4 @@
-"""Which weights of a model get a spectrum, and why the others do not."""
+"""Which weights of a model get a spectrum, in which way of recording, and why the others do not."""
 
 from __future__ import annotations
 
@@ -9,62 +9,77 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from neurospect.errors import BadInputError
-from neurospect.spectra.layers import WATCHED, Watch
+from neurospect.spectra.layers import LAYERS, OTHER
+from neurospect.spectra.layers.layer import Layer
+from neurospect.spectra.weight_matrices import WeightMatrix, weight_matrices
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Modules to hook, with how, and the weights whose gradients they give."""
+class Coverage:
+    """What can be recorded of a model.
 
-    modules: list[tuple[nn.Module, Watch]]
-    weights: dict[str, nn.Parameter]
-
-
-def covered_modules(model: nn.Module) -> tuple[Watched, dict[str, str]]:
-    """Sort the parameters of `model` into those recorded and those not.
-
-    Returns
-    -------
-    Watched
-        What to hook.
-    dict
+    Attributes
+    ----------
+    matrices
+        Name → matrix, in the order of the model: all that can be recorded group by group.
+    shown
+        Names of those whose activations and adjoints hooks show, in any backward pass.
+    watched
+        Modules to hook, with what is known of their type.
+    unrecorded
         Parameter name → why it has no spectrum.
+    only_by_group
+        Parameter name → why it has a spectrum group by group only.
+    """
+
+    matrices: dict[str, WeightMatrix]
+    shown: tuple[str, ...]
+    watched: list[tuple[nn.Module, Layer]]
+    unrecorded: dict[str, str]
+    only_by_group: dict[str, str]
+
+
+def coverage_of(model: nn.Module) -> Coverage:
+    """Sort the parameters of `model`.
 
     Raises
     ------
     BadInputError
-        When nothing in the model is covered.
+        When no weight of the model can be recorded.
     """
-    modules = [
-        (module, WATCHED[type(module)]) for module in model.modules() if type(module) in WATCHED
-    ]
-    covered = {id(module.weight) for module, _ in modules}
-    owners = {
-        f"{path}.{name}" if path else name: type(module).__name__
-        for path, module in model.named_modules()
-        for name, _ in module.named_parameters(recurse=False)
-    }
-    weights: dict[str, nn.Parameter] = {}
+    visible = _visible_names(model)
+    matrices: dict[str, WeightMatrix] = {}
     unrecorded: dict[str, str] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.ndim < 2:
-            unrecorded[name] = "a vector has a norm, not a spectrum"
-        elif id(parameter) not in covered:
-            unrecorded[name] = f"layers of type {owners[name]} are not covered"
-        elif not parameter.requires_grad:
-            unrecorded[name] = "frozen: it has no gradient"
-        else:
-            weights[name] = parameter
-    if not weights:
+    only_by_group: dict[str, str] = {}
+    for name, holders in _holders(model).items():
+        module, layer = holders[name]
+        parameter = model.get_parameter(name)
+        reason = _why_unrecorded(parameter, layer)
+        if reason:
+            unrecorded[name] = reason
+            continue
+        matrices.update(weight_matrices(name, parameter, module, layer))
+        hidden = [holders[held] for held in holders if held not in visible]
+        if hidden:
+            only_by_group[name] = _why_hidden(*hidden[0])
+    if not matrices:
         raise BadInputError(
             "GradientSpectra",
             "model",
             found=f"{type(model).__name__} without a weight that can be recorded ({unrecorded})",
-            expected="at least one trainable " + " or ".join(kind.__name__ for kind in WATCHED),
-            remedy="Give a model with covered layers.",
+            expected="at least one trainable weight of two or more dimensions",
+            remedy="Give a model with such layers.",
         )
-    kept = [(m, w) for m, w in modules if id(m.weight) in {id(p) for p in weights.values()}]
-    return Watched(kept, weights), unrecorded
+    seen_only_by_group = {id(model.get_parameter(name)) for name in only_by_group}
+    shown = {n: m for n, m in matrices.items() if id(m.parameter) not in seen_only_by_group}
+    weights = {id(matrix.parameter) for matrix in shown.values()}
+    watched = [
+        (module, layer)
+        for module in model.modules()
+        if _is_watchable(module, layer := _layer_of(module))
+        and any(id(weight) in weights for weight in layer.weights(module).values())
+    ]
+    return Coverage(matrices, tuple(shown), watched, unrecorded, only_by_group)
 
 
 def refuse_dependent_samples(model: nn.Module) -> None:
@@ -77,18 +92,76 @@ def refuse_dependent_samples(model: nn.Module) -> None:
         draws random numbers per pass (dropout).
     """
     for name, module in model.named_modules():
-        if module.training and isinstance(module, (_BatchNorm, _DropoutNd)):
-            if isinstance(module, _DropoutNd) and module.p == 0:
-                continue
-            why = (
-                "normalises over the batch, so a sample's gradient depends on all others"
-                if isinstance(module, _BatchNorm)
-                else "draws its mask anew for each group"
-            )
-            raise BadInputError(
-                "GradientSpectra.backward",
-                f"layer {name}",
-                found=f"{type(module).__name__}, which {why}",
-                expected="layers that treat each sample by itself",
-                remedy="Call loss.backward() on the whole batch instead.",
-            )
+        if module.training and isinstance(module, _BatchNorm):
+            why = "normalises over the batch, so a sample's gradient depends on all others"
+        elif module.training and draws_a_mask(module):
+            why = "draws its mask anew for each group"
+        else:
+            continue
+        raise BadInputError(
+            "GradientSpectra.backward",
+            f"layer {name}",
+            found=f"{type(module).__name__}, which {why}",
+            expected="layers that treat each sample by itself",
+            remedy="Call loss.backward() on the whole batch instead.",
+        )
+
+
+def draws_a_mask(module: nn.Module) -> bool:
+    """Whether a layer in training mode drops values at random."""
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    if isinstance(module, nn.RNNBase):
+        return module.dropout > 0 and module.num_layers > 1
+    return isinstance(module, nn.MultiheadAttention) and module.dropout > 0
+
+
+def has_batch_first(model: nn.Module) -> bool:
+    """Whether samples come before time or tokens: unless all of the model's layers deny it."""
+    said = [module.batch_first for module in model.modules() if hasattr(module, "batch_first")]
+    return any(said) or not said
+
+
+def _layer_of(module: nn.Module) -> Layer:
+    return LAYERS.get(type(module), OTHER)
+
+
+def _is_watchable(module: nn.Module, layer: Layer) -> bool:
+    return layer.watch is not None and not layer.why_unwatched(module)
+
+
+def _visible_names(model: nn.Module) -> set[str]:
+    """Names, all of them where modules are shared, of the weights that hooks show."""
+    return {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules(remove_duplicate=False)
+        if _is_watchable(module, layer := _layer_of(module))
+        for name in layer.weights(module)
+    }
+
+
+def _holders(model: nn.Module) -> dict[str, dict[str, tuple[nn.Module, Layer]]]:
+    """Parameter name → all names of that parameter, each with the module that holds it."""
+    first = {id(parameter): name for name, parameter in model.named_parameters()}
+    holders: dict[str, dict[str, tuple[nn.Module, Layer]]] = {n: {} for n in first.values()}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            full = f"{path}.{name}" if path else name
+            holders[first[id(parameter)]][full] = (module, _layer_of(module))
+    return holders
+
+
+def _why_unrecorded(parameter: nn.Parameter, layer: Layer) -> str:
+    if parameter.ndim < 2 or (parameter.ndim > 2 and parameter.numel() == max(parameter.shape)):
+        return "a vector has a norm, not a spectrum"
+    if layer.why_no_matrix:
+        return layer.why_no_matrix
+    if parameter.is_complex():
+        return "complex numbers are not covered"
+    return "" if parameter.requires_grad else "frozen: it has no gradient"
+
+
+def _why_hidden(module: nn.Module, layer: Layer) -> str:
+    reason = layer.why_unwatched(module) if layer.watch is not None else ""
+    kind = type(module).__name__
+    return f"{reason or f'hooks do not show adjoints of {kind}'}; recorded by spectra.backward only"

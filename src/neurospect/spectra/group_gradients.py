@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from neurospect.spectra.groups import SampleGroups
+from neurospect.spectra.uses import Use
+from neurospect.spectra.weight_matrices import WeightMatrix
 
 
 def group_gradients(activation: Tensor, adjoint: Tensor, groups: SampleGroups) -> Tensor:
-    """Gradients of the loss with respect to a weight: whole batch first, then ∇_g = Δ_gᵀ A_g.
+    """Gradients of the loss by a weight: whole batch first, then ∇_g = Δ_gᵀ A_g.
 
     Each uses the adjoint of the one loss of the training step, so the group gradients sum to the
     gradient of the batch ("contribution" scale; Baker et al., eq. 5).
@@ -44,19 +46,50 @@ def group_gradients(activation: Tensor, adjoint: Tensor, groups: SampleGroups) -
     return gradients
 
 
-def stacked_gradients(by_group: Sequence[Tensor | None], weight: Tensor) -> Tensor:
-    """Stack gradients that were computed group by group, as `group_gradients` does.
+def segment_gradients(use: Use, groups: SampleGroups, matrix: WeightMatrix) -> Tensor:
+    """Gradients as `group_gradients` gives them, of a layer that is no plain product.
+
+    Parameters
+    ----------
+    use
+        Activation and adjoint of the batch, in group order.
+    groups
+        The segments.
+    matrix
+        The weight.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1 + groups, outputs, inputs).
+    """
+    gradients = use.activation.new_zeros(1 + len(groups.sizes), *matrix.shape)
+    for gradient, start, size in zip(gradients[1:], groups.starts, groups.sizes, strict=True):
+        if size:
+            part = use.rows(slice(start, start + size))
+            gradient.copy_(matrix.of_part(part.form.gradient(part.activation, part.adjoint)))
+    torch.sum(gradients[1:], dim=0, out=gradients[0])
+    return gradients
+
+
+def stacked_gradients(by_group: Sequence[Tensor | None], matrix: WeightMatrix) -> Tensor:
+    """Stack the gradients of a weight that were computed group by group, the whole batch first.
 
     Parameters
     ----------
     by_group
-        Per group, shape (outputs, inputs); None for a group without samples.
-    weight
-        What they are gradients of.
+        Per group, in the shape of the parameter; None for a group without samples.
+    matrix
+        Which part of the parameter, as what matrix.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1 + groups, outputs, inputs).
     """
-    stacked = weight.new_zeros(1 + len(by_group), *weight.shape)
+    stacked = matrix.parameter.new_zeros(1 + len(by_group), *matrix.shape)
     for row, gradient in zip(stacked[1:], by_group, strict=True):
         if gradient is not None:
-            row.copy_(gradient)
+            row.copy_(matrix.of_weight(gradient))
     torch.sum(stacked[1:], dim=0, out=stacked[0])
-    return stacked if weight.shape[0] >= weight.shape[1] else stacked.mT
+    return stacked

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
-import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from neurospect.errors import BadInputError
-from neurospect.spectra.blocks import BlockPlan, block_gradients
-from neurospect.spectra.coverage import covered_modules, refuse_dependent_samples
-from neurospect.spectra.group_gradients import group_gradients, stacked_gradients
-from neurospect.spectra.groups import SampleGroups, sample_groups, whole_batch
-from neurospect.spectra.spectrum_of_rows import (
-    DataInput,
-    joined_parts,
-    row_spectra,
-    stacked_uses,
+from neurospect.spectra.blocks import (
+    BlockPlan,
+    KeptBlocks,
+    block_gradients_by_block,
+    block_gradients_in_pass,
 )
-from neurospect.spectra.trajectories import QUANTITIES, Trajectory, block_tree, spectra_tree
+from neurospect.spectra.coverage import coverage_of, has_batch_first, refuse_dependent_samples
+from neurospect.spectra.group_gradients import stacked_gradients
+from neurospect.spectra.groups import SampleGroups, sample_groups
+from neurospect.spectra.pass_listener import PassListener
+from neurospect.spectra.step_record import Wanted
+from neurospect.spectra.trajectories import QUANTITIES, Trajectory, spectra_tree
 from neurospect.training.backward import LossOf, backward_by_parts
-
-# Gram matrices wait in memory until this many steps are there, to be decomposed side by side.
-STEPS_AT_ONCE = 16
 
 IN_PASS = "products over the groups' samples, beside the training pass"
 BY_GROUP = "the training pass itself, group by group"
@@ -64,17 +62,27 @@ class GradientSpectra:
     factors_every
         Record activations and adjoints one step in so many (a multiple of `every`, which is the
         default); their values are NaN at the steps between.
+    over_ties
+        Record, at the steps of `factors_every`, also the gradient at each place where a weight is
+        tied: time step, token or kernel position.
     blocks
         Keep the gradients of blocks of samples at chosen steps, for a permutation test.
     smallest_group
         Fewest samples that a group may have.
+    batch_first
+        Whether samples are the first dimension of linear layers' inputs of three or more, or the
+        second, after time or tokens. By default as the model's recurrent and attention layers say;
+        first where there are none, or where they disagree.
 
     Attributes
     ----------
     step
-        Backward passes seen so far.
+        Steps seen so far: backward passes, or more of them inside `one_step`.
     unrecorded
         Parameter names without a spectrum, each with the reason.
+    only_by_group
+        Parameter names with a spectrum where `backward` runs the pass, but not in a loop's own
+        ``loss.backward()``, each with the reason.
     """
 
     def __init__(
@@ -86,8 +94,10 @@ class GradientSpectra:
         every: int = 1,
         quantities: Sequence[str] = QUANTITIES,
         factors_every: int | None = None,
+        over_ties: bool = False,
         blocks: BlockPlan | None = None,
         smallest_group: int = 2,
+        batch_first: bool | None = None,
     ) -> None:
         self._every = _positive("every", every)
         self._factors_every = _positive("factors_every", factors_every or every)
@@ -97,47 +107,44 @@ class GradientSpectra:
         if unknown or not quantities:
             raise _bad("quantities", unknown or "none", f"some of {', '.join(QUANTITIES)}")
         self._quantities = tuple(q for q in QUANTITIES if q in quantities)
+        self._over_ties = over_ties
         self._levels, self._smallest_group = levels, smallest_group
         self._model = model
-        self._watched, self.unrecorded = covered_modules(model)
-        self._names = {id(weight): name for name, weight in self._watched.weights.items()}
-        self._dtype = next(iter(self._watched.weights.values())).dtype
-        self._groups: SampleGroups | None = None
-        self._whole: SampleGroups | None = None
+        self._coverage = coverage_of(model)
+        self._matrices = self._coverage.matrices
+        self.unrecorded = self._coverage.unrecorded
+        self.only_by_group = self._coverage.only_by_group
+        is_first = has_batch_first(model) if batch_first is None else batch_first
+        self._listener = PassListener(
+            self._coverage, 0 if is_first else 1, lambda: self._end_pass(IN_PASS)
+        )
         if groups is not None:
             self.groups = groups
         self._blocks = blocks
-        if blocks is not None and self._groups is not None:
-            blocks.cut(self._groups)
-        self._handles: list[RemovableHandle] = []
+        if blocks is not None and self.groups is not None:
+            blocks.cut(self.groups)
         self.step = 0
-        self._in_pass = False
-        self._gradients: dict[str, Tensor] = {}
-        self._uses: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        self._part: int | None = None
-        self._part_uses: dict[str, list[list[tuple[Tensor, Tensor]]]] = {}
+        self._is_accumulating = False
+        self._begin_step()
         self._engines: set[str] = set()
-        self._data: dict[str, DataInput] = {}
-        self._trajectory = Trajectory(self._watched.weights, self._quantities, STEPS_AT_ONCE)
-        self._kept_blocks: dict[str, list[Tensor]] = {}
-        self._kept_steps: list[int] = []
+        self._trajectory = Trajectory(self._matrices, self._quantities_of_weights())
+        self._kept_blocks = KeptBlocks()
 
     @property
     def groups(self) -> SampleGroups | None:
         """Groups of the batch at hand; assign labels, shape (samples,), to change them."""
-        return self._groups
+        return self._listener.groups
 
     @groups.setter
     def groups(self, labels: ArrayLike) -> None:
         new = sample_groups(labels, levels=self._levels, smallest=self._smallest_group)
-        if self._groups is not None and new.names != self._groups.names:
-            raise _bad("groups", new.names, f"the groups of the first batch, {self._groups.names}")
-        self._groups = new
+        first = self._listener.groups
+        if first is not None and new.names != first.names:
+            raise _bad("groups", new.names, f"the groups of the first batch, {first.names}")
+        self._listener.groups = new
 
     def __enter__(self) -> Self:
-        for module, watch in self._watched.modules:
-            hook = _forward_hook(watch, self)
-            self._handles.append(module.register_forward_hook(hook))
+        self._listener.attach()
         return self
 
     def __exit__(
@@ -146,11 +153,8 @@ class GradientSpectra:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._in_pass = False
-        self._gradients, self._uses, self._part_uses, self._data = {}, {}, {}, {}
+        self._listener.detach()
+        self._begin_step()
 
     def backward(self, loss_of: LossOf) -> Tensor:
         """Run the backward pass of one step group by group; in place of ``loss.backward()``.
@@ -159,6 +163,9 @@ class GradientSpectra:
         activations stay in the processor's cache: on large batches this is faster than an
         unmonitored step. It suits any model whose samples do not depend on one another, and sums
         in another order than one pass over the whole batch does.
+
+        At steps that keep block gradients each block goes forward and backward once more, beside
+        the pass that trains.
 
         Parameters
         ----------
@@ -176,98 +183,88 @@ class GradientSpectra:
         BadInputError
             When there are no groups, or a layer makes samples depend on one another.
         """
-        groups = self._groups
+        groups = self.groups
         if groups is None:
             raise _bad("groups", "none", "one label per sample, to go group by group")
         refuse_dependent_samples(self._model)
-        parameters = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
-        self._in_pass = True
+        parameters = [p for p in self._model.parameters() if p.requires_grad]
+        listener = self._listener
+        if self._blocks is not None and listener.record.wanted.blocks:
+            with listener.deaf():
+                gradients = block_gradients_by_block(self._blocks, groups, self._matrices, loss_of)
+            self._kept_blocks.append(self.step, gradients)
+            listener.record.wanted = replace(listener.record.wanted, blocks=False)
         try:
             loss, by_group = backward_by_parts(
-                list(parameters.values()), groups.rows, groups.sizes, loss_of,
-                before_part=self._begin_part,
-            )  # fmt: skip
-        finally:
-            self._in_pass, self._part = False, None
-        if self.step % self._every == 0:
-            if "gradient" in self._quantities:
-                places = {name: place for place, name in enumerate(parameters)}
-                for name, weight in self._watched.weights.items():
-                    self._gradients[name] = stacked_gradients(
-                        [gradients[places[name]] for gradients in by_group], weight
-                    )
-            self._uses = joined_parts(self._part_uses)
-        self._part_uses = {}
-        self._end_step(BY_GROUP)
+                parameters, groups.rows, groups.sizes, loss_of, before_part=listener.begin_part
+            )
+            listener.end_parts()
+        except BaseException:
+            self._begin_step()
+            raise
+        if listener.record.wanted.gradient:
+            places = {id(parameter): place for place, parameter in enumerate(parameters)}
+            for name, matrix in self._matrices.items():
+                place = places[id(matrix.parameter)]
+                of_weight = [gradients[place] for gradients in by_group]
+                listener.record.take_gradients(name, stacked_gradients(of_weight, matrix))
+        self._end_pass(BY_GROUP)
         return loss
 
-    def _begin_part(self, place: int) -> None:
-        self._part = place
-        for parts in self._part_uses.values():
-            parts.append([])
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Count all backward passes inside as one step, as where gradients are accumulated.
 
-    def check_batch(self, samples: int) -> None:
-        """Refuse a batch whose length differs from the group labels'."""
-        groups = self._groups
-        if groups is None:
-            return
-        expected = groups.samples if self._part is None else groups.sizes[self._part]
-        if expected != samples:
-            raise _bad("groups", f"{expected} labels", f"{samples}, one per sample")
+        The gradients of the passes add up, as they do in ``.grad``, and the rows of their
+        activations and adjoints lie one upon another:
 
-    def is_watching(self) -> bool:
-        """Whether activations and adjoints of the coming backward pass are wanted."""
-        return self._part is None or (self.step % self._every == 0 and self._needs_rows())
+        >>> model = nn.Linear(4, 2)
+        >>> with GradientSpectra(model) as spectra, spectra.one_step():
+        ...     for batch in torch.ones(10, 4).split(5):
+        ...         (model(batch).square().mean() / 2).backward()
+        >>> spectra.to_datatree()["weight"].attrs["group_sizes"]
+        [10]
 
-    def receive(
-        self, weight: nn.Parameter, activation: Tensor, adjoint: Tensor, *, is_data: bool
-    ) -> None:
-        """Take the activation A and the adjoint Δ of one use of a weight in the backward pass.
-
-        Parameters
-        ----------
-        weight
-            The parameter used.
-        activation, adjoint
-            Shapes (samples, [...], inputs) and (samples, [...], outputs).
-        is_data
-            The activation is data that entered the model, rather than computed by it.
+        Raises
+        ------
+        BadInputError
+            When block gradients are to be kept: the blocks of several batches are not alike.
         """
-        if not self._in_pass:
-            self._in_pass = True
-            # Runs when this backward pass has ended, whatever started it.
-            torch.autograd.Variable._execution_engine.queue_callback(self._end_step)
-        if self.step % self._every:
-            return
-        name = self._names[id(weight)]
-        if self._part is not None:
-            self._part_uses.setdefault(name, [[]])[-1].append((activation, adjoint))
-            return
-        groups = self._batch_groups(len(activation))
-        d = groups.sort(adjoint)
-        a = self._sorted_data(name, activation, groups) if is_data else groups.sort(activation)
-        if "gradient" in self._quantities:
-            gradients = group_gradients(a, d, groups)
-            earlier = self._gradients.get(name)
-            self._gradients[name] = gradients if earlier is None else earlier + gradients
-        if self._needs_rows():
-            self._uses.setdefault(name, []).append((a, d))
+        if self._blocks is not None:
+            raise _bad("one_step", "a block plan", "no blocks where batches are accumulated")
+        self._is_accumulating = True
+        try:
+            yield
+            if self._listener.record.passes:
+                self._end_step()
+        finally:
+            self._is_accumulating = False
+            self._begin_step()
 
     def to_datatree(self) -> xr.DataTree:
         """Return the spectra so far: one node per weight, named as in `model.named_parameters()`.
 
-        Variables `gradient`, `activation` and `adjoint` have dims (step, group, rank) and hold the
-        singular values, largest first, in the units of the loss per unit of weight (gradient), of
-        the activation, and of the loss per unit of pre-activation (adjoint). Group `all` is the
-        whole batch. `rank` counts to min(inputs, outputs) of the weight; of activations and
-        adjoints the leading values are kept. Gradients are at "contribution" scale.
+        The parts of a weight that have roles of their own have a node each, such as
+        "lstm.weight_ih_l0[forget]". Variables `gradient`, `activation` and `adjoint` have dims
+        (step, group, rank) and hold the singular values, largest first, in the units of the loss
+        per unit of weight (gradient), of the activation, and of the loss per unit of
+        pre-activation (adjoint). Group `all` is the whole batch. `rank` counts to
+        min(inputs, outputs) of the weight; of activations and adjoints the leading values are
+        kept, and weights whose inputs no hook shows have none. With `over_ties`,
+        `gradient_over_ties` has dims (step, group, tie, rank). Gradients are at "contribution"
+        scale.
         """
+        in_pass_only = self._engines == {IN_PASS}
+        unrecorded = {**self.unrecorded, **(self.only_by_group if IN_PASS in self._engines else {})}
+        dtype = next(iter(self._matrices.values())).parameter.dtype
         return spectra_tree(
             self._trajectory,
-            self._groups,
-            dtype=str(self._dtype).removeprefix("torch."),
+            self._coverage.shown if in_pass_only else tuple(self._matrices),
+            self.groups,
+            dtype=str(dtype).removeprefix("torch."),
+            computed_in=self._listener.computed_in,
             engine=" and ".join(sorted(self._engines)),
-            unrecorded=json.dumps(self.unrecorded, ensure_ascii=False, sort_keys=True),
+            unrecorded=json.dumps(unrecorded, ensure_ascii=False, sort_keys=True),
         )
 
     def to_block_datatree(self) -> xr.DataTree:
@@ -275,111 +272,79 @@ class GradientSpectra:
 
         A tree without weights where no block plan was given.
         """
-        if self._blocks is None or self._groups is None:
-            return block_tree({}, (), (), 0)
-        kept = {
-            name: self._kept_blocks[name]
-            for name in self._names.values()
-            if name in self._kept_blocks
-        }
-        size = self._blocks.cut(self._groups)[1]
-        return block_tree(kept, self._kept_steps, self._blocks.groups, size)
+        return self._kept_blocks.to_datatree(self._matrices, self._blocks, self.groups)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything recorded so far, to go on from after an interruption."""
         return {
             "step": self.step,
             "engines": sorted(self._engines),
+            "computed_in": self._listener.computed_in,
             "trajectory": self._trajectory.state_dict(),
-            "kept_blocks": {name: list(kept) for name, kept in self._kept_blocks.items()},
-            "kept_steps": list(self._kept_steps),
+            "kept_blocks": self._kept_blocks.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.step = state["step"]
         self._engines = set(state["engines"])
+        self._listener.computed_in = state["computed_in"]
         self._trajectory.load_state_dict(state["trajectory"])
-        self._kept_blocks = {name: list(kept) for name, kept in state["kept_blocks"].items()}
-        self._kept_steps = list(state["kept_steps"])
+        self._kept_blocks.load_state_dict(state["kept_blocks"])
+        self._begin_step()
 
-    def _needs_rows(self) -> bool:
-        return self._keeps_factors() or self._keeps_blocks()
-
-    def _keeps_factors(self) -> bool:
-        return self.step % self._factors_every == 0 and self._quantities != ("gradient",)
-
-    def _keeps_blocks(self) -> bool:
-        return self._blocks is not None and self.step in self._blocks.steps
-
-    def _keep_blocks(self, plan: BlockPlan, groups: SampleGroups) -> None:
-        blocks, size = plan.cut(groups)
-        starts = dict(zip(groups.names, groups.starts, strict=True))
-        self._kept_steps.append(self.step)
-        for name, uses in self._uses.items():
-            by_use = [
-                torch.cat([block_gradients(a, d, starts[g], blocks, size) for g in plan.groups])
-                for a, d in uses
-            ]
-            self._kept_blocks.setdefault(name, []).append(torch.stack(by_use).sum(0).cpu())
-
-    def _batch_groups(self, samples: int) -> SampleGroups:
-        if self._groups is not None:
-            return self._groups
-        if self._whole is None or self._whole.samples != samples:
-            self._whole = whole_batch(samples)
-        return self._whole
-
-    def _sorted_data(self, name: str, data: Tensor, groups: SampleGroups) -> Tensor:
-        known = self._data.get(name)
-        if known is None or not known.is_still(data, groups):
-            known = self._data[name] = DataInput(data, groups)
-        return known.rows
-
-    def _factor_spectra(self) -> dict[tuple[str, str], Tensor]:
-        found: dict[tuple[str, str], Tensor] = {}
-        for name, uses in self._uses.items():
-            groups = self._batch_groups(len(uses[0][0]))
-            activations, adjoints = zip(*uses, strict=True)
-            if "activation" in self._quantities:
-                known = self._data.get(name)
-                is_known = known is not None and len(uses) == 1 and uses[0][0] is known.rows
-                found["activation", name] = (
-                    known.spectrum()
-                    if known is not None and is_known
-                    else row_spectra(stacked_uses(activations), groups)
-                )
-            if "adjoint" in self._quantities:
-                found["adjoint", name] = row_spectra(stacked_uses(adjoints), groups)
-        return found
-
-    def _end_step(self, engine: str = IN_PASS) -> None:
-        if self.step % self._every == 0:
+    def _end_pass(self, engine: str) -> None:
+        record = self._listener.record
+        record.end_pass(self._listener.groups_of())
+        if record.wanted.anything:
             self._engines.add(engine)
-            groups = self._groups or self._whole
-            assert groups is not None
-            gradients, sizes = self._gradients, groups.sizes
-            if self._groups is not None:
-                sizes = (groups.samples, *sizes)
+        if not self._is_accumulating:
+            self._end_step()
+
+    def _end_step(self) -> None:
+        record, groups = self._listener.record, self.groups
+        if record.wanted.anything:
+            sizes, gradients = record.sizes, record.gradients
+            if groups is not None:
+                sizes = (sum(sizes), *sizes)
             else:  # the one group is the whole batch
                 gradients = {name: rows[:1] for name, rows in gradients.items()}
-            factors = self._factor_spectra() if self._keeps_factors() else {}
-            self._trajectory.append(self.step, sizes, gradients, factors)
-            if self._blocks is not None and self._keeps_blocks():
-                self._keep_blocks(self._blocks, groups)
-        self._gradients, self._uses = {}, {}
-        self._in_pass = False
+            values = record.spectra(whole=groups is not None)
+            ties = record.spectra_over_ties(whole=groups is not None) if record.wanted.ties else {}
+            self._trajectory.append(self.step, sizes, gradients, values, ties)
+        if self._blocks is not None and groups is not None and record.wanted.blocks:
+            kept = {
+                name: block_gradients_in_pass(
+                    self._blocks, groups, uses.by_group(), self._matrices[name]
+                )
+                for name, uses in record.uses.items()
+            }
+            self._kept_blocks.append(self.step, kept)
         self.step += 1
+        self._begin_step()
 
+    def _begin_step(self) -> None:
+        self._listener.begin_step(self._wanted())
 
-def _forward_hook(watch: Any, spectra: GradientSpectra) -> Any:
-    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        if output.requires_grad:
-            spectra.check_batch(len(inputs[0]))
-            if spectra.is_watching():
-                watch(module, inputs, output, spectra.receive)
+    def _wanted(self) -> Wanted:
+        if self.step % self._every:
+            return Wanted()
+        has_factors = self.step % self._factors_every == 0
+        has_gradient = "gradient" in self._quantities
+        return Wanted(
+            gradient=has_gradient,
+            activation=has_factors and "activation" in self._quantities,
+            adjoint=has_factors and "adjoint" in self._quantities,
+            ties=has_factors and has_gradient and self._over_ties,
+            blocks=self._blocks is not None and self.step in self._blocks.steps,
+        )
 
-    return hook
+    def _quantities_of_weights(self) -> dict[str, tuple[str, ...]]:
+        shown = self._coverage.shown
+        return {
+            name: tuple(q for q in self._quantities if q == "gradient" or name in shown)
+            for name in self._matrices
+        }
 
 
 def _positive(field: str, value: int) -> int:

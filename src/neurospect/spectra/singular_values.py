@@ -13,7 +13,8 @@ def singular_values(matrices: Tensor) -> Tensor:
     Matrices in single (or half) precision go through the Gram matrix of their shorter side in
     double precision, whose rounding error (about 1e-8 of the largest value) lies far under the
     noise floor of their own dtype; a Gram matrix in single precision would not. Matrices in
-    double precision go through LAPACK's SVD.
+    double precision go through LAPACK's SVD, which itself begins with a QR decomposition where
+    they are tall.
 
     Parameters
     ----------
@@ -35,6 +36,34 @@ def singular_values(matrices: Tensor) -> Tensor:
         values = torch.linalg.svdvals(torch.where(finite[..., None, None], matrices, 0.0))
         return torch.where(finite[..., None], values, torch.nan)
     return singular_values_of_gram(gram(matrices if rows >= columns else matrices.mT))
+
+
+def product_singular_values(activation: Tensor, adjoint: Tensor) -> Tensor:
+    """Singular values of a stack of gradients ∇ = Δᵀ A, given A and Δ.
+
+    With fewer samples than inputs and outputs, ∇ = Q_Δ R_Δ (Q_A R_A)ᵀ for the QR decompositions of
+    Δᵀ and Aᵀ, so its singular values are those of the small core R_Δ R_Aᵀ, and zeros. Else the
+    product is formed.
+
+    Parameters
+    ----------
+    activation, adjoint
+        Shapes (..., samples, inputs) and (..., samples, outputs).
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (..., min(inputs, outputs)), float64. NaN throughout where a value is not finite.
+    """
+    samples, rank = activation.shape[-2], min(activation.shape[-1], adjoint.shape[-1])
+    if samples >= rank:
+        return singular_values(adjoint.mT @ activation)
+    of_activation = torch.linalg.qr(activation.mT.to(torch.float64), mode="r").R
+    of_adjoint = torch.linalg.qr(adjoint.mT.to(torch.float64), mode="r").R
+    values = singular_values(of_adjoint @ of_activation.mT)
+    padded = values.new_zeros(*values.shape[:-1], rank)
+    padded[..., :samples] = values
+    return torch.where(values.isnan().any(-1, keepdim=True), torch.nan, padded)
 
 
 def gram(matrices: Tensor) -> Tensor:

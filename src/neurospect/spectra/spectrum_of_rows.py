@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from neurospect.spectra.groups import WHOLE_BATCH, SampleGroups
+from neurospect.spectra.groups import SampleGroups
 from neurospect.spectra.singular_values import gram, singular_values, singular_values_of_gram
 
 
-def row_spectra(rows: Tensor, groups: SampleGroups) -> Tensor:
+def row_spectra(by_group: Sequence[Sequence[Tensor]], *, whole: bool) -> Tensor:
     """Singular values of the rows of the whole batch and of each group.
 
     Parameters
     ----------
-    rows
-        In group order, shape (samples, [...], features).
-    groups
-        The segments.
+    by_group
+        Per group, its rows in pieces of shape (rows, features); at least one piece in all.
+    whole
+        Put the whole batch before the groups.
 
     Returns
     -------
     torch.Tensor
-        Shape (whole batch + groups, features), float64; the whole batch alone where it is the only
-        group. NaN beyond the number of rows.
+        Shape ([1 +] groups, features), float64. NaN beyond the number of rows.
     """
-    parts = [
-        rows[start : start + size].flatten(0, -2)
-        for start, size in zip(groups.starts, groups.sizes, strict=True)
-    ]
-    if groups.names != (WHOLE_BATCH,):
-        parts.insert(0, rows.flatten(0, -2))
-    if rows.dtype == torch.float64:
-        values = rows.new_full((len(parts), rows.shape[-1]), torch.nan)
+    pieces = [piece for group in by_group for piece in group]
+    features = pieces[0].shape[-1]
+    counts = [sum(len(piece) for piece in group) for group in by_group]
+    if whole:
+        counts.insert(0, sum(counts))
+    if pieces[0].dtype == torch.float64:
+        parts = [torch.cat([pieces[0][:0], *group]) for group in by_group]
+        if whole:
+            parts.insert(0, torch.cat(parts))
+        values = pieces[0].new_full((len(parts), features), torch.nan)
         for row, part in zip(values, parts, strict=True):
             found = singular_values(part)
             row[: found.numel()] = found
         return values
-    # The Gram matrix of the batch is the sum of its groups'.
-    grams = [gram(part) for part in parts[-len(groups.sizes) :]]
-    if len(parts) > len(grams):
+    empty = torch.zeros(features, features, dtype=torch.float64, device=pieces[0].device)
+    # The Gram matrix of a group is the sum of its pieces', that of the batch of its groups'.
+    grams = [sum((gram(piece) for piece in group), start=empty) for group in by_group]
+    if whole:
         grams.insert(0, torch.stack(grams).sum(0))
     values = singular_values_of_gram(torch.stack(grams))
-    for row, part in zip(values, parts, strict=True):
-        row[len(part) :] = torch.nan
+    for row, count in zip(values, counts, strict=True):
+        row[count:] = torch.nan
     return values
 
 
@@ -60,7 +62,7 @@ class DataInput:
     def __init__(self, data: Tensor, groups: SampleGroups) -> None:
         self._data, self._version, self._groups = data, data._version, groups
         self.rows = groups.sort(data)
-        self._spectrum: Tensor | None = None
+        self.spectrum: Tensor | None = None
 
     def is_still(self, data: Tensor, groups: SampleGroups) -> bool:
         """Whether `data` and `groups` are those given."""
@@ -71,29 +73,3 @@ class DataInput:
             and data.shape == self._data.shape
             and data.stride() == self._data.stride()
         )
-
-    def spectrum(self) -> Tensor:
-        """Singular values by group, as `row_spectra` gives them."""
-        if self._spectrum is None:
-            self._spectrum = row_spectra(self.rows, self._groups)
-        return self._spectrum
-
-
-def stacked_uses(uses: Sequence[Tensor]) -> Tensor:
-    """Rows of a weight that is used several times: its uses count as further tokens of a sample."""
-    if len(uses) == 1:
-        return uses[0]
-    return torch.cat([use.reshape(len(use), -1, use.shape[-1]) for use in uses], dim=1)
-
-
-def joined_parts(
-    parts: Mapping[str, Sequence[Sequence[tuple[Tensor, Tensor]]]],
-) -> dict[str, list[tuple[Tensor, Tensor]]]:
-    """Join what was captured part by part of the batch: per weight and use, all samples."""
-    return {
-        name: [
-            (torch.cat([a for a, _ in use]), torch.cat([d for _, d in use]))
-            for use in zip(*captured, strict=True)
-        ]
-        for name, captured in parts.items()
-    }

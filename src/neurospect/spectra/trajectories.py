@@ -17,6 +17,12 @@ from neurospect.spectra.singular_values import (
     singular_values,
     singular_values_of_gram,
 )
+from neurospect.spectra.weight_matrices import WeightMatrix
+
+# Gram matrices of one weight wait in memory until so many steps are there, or so many bytes, to be
+# decomposed side by side.
+STEPS_AT_ONCE = 16
+BYTES_AT_ONCE = 4 * 2**20
 
 QUANTITIES = ("gradient", "activation", "adjoint")
 MEANING = {
@@ -31,26 +37,24 @@ class Trajectory:
 
     Parameters
     ----------
-    weights
+    matrices
         Name → weight, in the order of the model.
     quantities
-        Which of "gradient", "activation", "adjoint" are recorded.
-    at_once
-        Steps whose gradients wait for one another before they are decomposed together.
+        Name → which of "gradient", "activation", "adjoint" are recorded of it.
     """
 
     def __init__(
-        self, weights: Mapping[str, Tensor], quantities: Sequence[str], at_once: int
+        self, matrices: Mapping[str, WeightMatrix], quantities: Mapping[str, Sequence[str]]
     ) -> None:
-        self.shapes = {name: (w.shape[0], w.shape[1]) for name, w in weights.items()}
-        self._dtypes = {name: w.dtype for name, w in weights.items()}
-        self.quantities = tuple(quantities)
+        self.shapes = {name: matrix.shape for name, matrix in matrices.items()}
+        self.quantities = {name: tuple(quantities[name]) for name in self.shapes}
         self.steps: list[int] = []
         self.sizes: list[tuple[int, ...]] = []
-        self._at_once = at_once
         self._waiting: dict[str, list[Tensor]] = {name: [] for name in self.shapes}
+        # Places of a weight may differ in number from step to step, and few steps have them.
+        self._ties: dict[str, dict[int, Tensor]] = {}
         self._values: dict[tuple[str, str], list[Tensor]] = {
-            (quantity, name): [] for quantity in self.quantities for name in self.shapes
+            (quantity, name): [] for name in self.shapes for quantity in self.quantities[name]
         }
 
     def append(
@@ -58,9 +62,10 @@ class Trajectory:
         step: int,
         sizes: tuple[int, ...],
         gradients: Mapping[str, Tensor],
-        factors: Mapping[tuple[str, str], Tensor],
+        values: Mapping[tuple[str, str], Tensor],
+        ties: Mapping[str, Tensor],
     ) -> None:
-        """Add one step.
+        """Add one step; what is in no mapping is NaN.
 
         Parameters
         ----------
@@ -69,46 +74,52 @@ class Trajectory:
         sizes
             Samples of each row of spectra (whole batch first, then groups).
         gradients
-            Weight → gradients of the whole batch and the groups, shape (rows, longer side,
-            shorter side); NaN is recorded for a weight that is not there.
-        factors
+            Weight → gradients of the whole batch and the groups, shape (rows, outputs, inputs) or
+            (rows, inputs, outputs).
+        values
             (quantity, weight) → singular values, shape (rows, features).
+        ties
+            Weight → singular values by place, shape (rows, places, rank).
         """
+        for name, by_place in ties.items():
+            self._ties.setdefault(name, {})[len(self.steps)] = by_place.cpu()
         self.steps.append(step)
         self.sizes.append(sizes)
-        for (quantity, name), values in self._values.items():
-            if quantity == "gradient":
-                self._waiting[name].append(self._reduced(gradients.get(name), name, len(sizes)))
-            else:
-                rank = min(self.shapes[name])
-                row = torch.full((1, len(sizes), rank), torch.nan, dtype=torch.float64)
-                found = factors.get((quantity, name))
-                if found is not None:
-                    shared = min(rank, found.shape[-1])
-                    row[0, :, :shared] = found[:, :shared].cpu()
-                values.append(row)
-        if len(self.steps) % self._at_once == 0:
-            self.flush()
+        for (quantity, name), kept in self._values.items():
+            if quantity == "gradient" and name in gradients:
+                self._decompose(name, gradients[name])
+                continue
+            self._flush(name, quantity)
+            rank = min(self.shapes[name])
+            row = torch.full((1, len(sizes), rank), torch.nan, dtype=torch.float64)
+            found = values.get((quantity, name))
+            if found is not None:
+                shared = min(rank, found.shape[-1])
+                row[0, :, :shared] = found[:, :shared].cpu()
+            kept.append(row)
 
-    def flush(self) -> None:
-        """Decompose the gradients that wait."""
-        for name, waiting in self._waiting.items():
-            if waiting:
-                stacked = torch.stack(waiting)
-                found = singular_values_of_gram(stacked) if stacked.ndim == 4 else stacked
-                self._values["gradient", name].append(found.cpu())
-                waiting.clear()
+    def _decompose(self, name: str, gradients: Tensor) -> None:
+        """Take the values, or let Gram matrices wait for others to be decomposed beside them."""
+        if gradients.dtype == torch.float64:
+            self._values["gradient", name].append(singular_values(gradients).cpu()[None])
+            return
+        tall = gradients.shape[1] >= gradients.shape[2]
+        waiting = self._waiting[name]
+        waiting.append(gram(gradients if tall else gradients.mT))
+        bytes_each = waiting[0].numel() * waiting[0].element_size()
+        if len(waiting) >= min(STEPS_AT_ONCE, max(1, BYTES_AT_ONCE // bytes_each)):
+            self._flush(name)
 
-    def _reduced(self, gradients: Tensor | None, name: str, rows: int) -> Tensor:
-        """Gram matrices to be decomposed later, or singular values in double precision."""
-        if gradients is None:
-            gradients = torch.full((rows, *self.shapes[name]), torch.nan, dtype=self._dtypes[name])
-            gradients = gradients.mT if gradients.shape[1] < gradients.shape[2] else gradients
-        return singular_values(gradients) if gradients.dtype == torch.float64 else gram(gradients)
+    def _flush(self, name: str, quantity: str = "gradient") -> None:
+        waiting = self._waiting[name]
+        if quantity == "gradient" and waiting:
+            found = singular_values_of_gram(torch.stack(waiting))
+            self._values["gradient", name].append(found.cpu())
+            waiting.clear()
 
     def values(self, quantity: str, name: str) -> Tensor:
         """Singular values, shape (steps, rows, rank), float64."""
-        self.flush()
+        self._flush(name, quantity)
         parts = self._values[quantity, name]
         rows = len(self.sizes[0]) if self.sizes else 0
         whole = (
@@ -119,21 +130,38 @@ class Trajectory:
         self._values[quantity, name] = [whole] if parts else []
         return whole
 
+    def values_over_ties(self, name: str) -> Tensor | None:
+        """Singular values by place, (steps, rows, places, rank); None where there are none.
+
+        NaN where a step has none, or has fewer places than others.
+        """
+        kept = self._ties.get(name)
+        if not kept:
+            return None
+        places = max(by_place.shape[1] for by_place in kept.values())
+        shape = (len(self.steps), len(self.sizes[0]), places, min(self.shapes[name]))
+        values = torch.full(shape, torch.nan, dtype=torch.float64)
+        for step, by_place in kept.items():
+            values[step, :, : by_place.shape[1], : by_place.shape[2]] = by_place
+        return values
+
     def state_dict(self) -> dict[str, Any]:
         """Everything so far, as tensors and plain values."""
+        values: dict[str, dict[str, Tensor]] = {}
+        for quantity, name in self._values:
+            values.setdefault(quantity, {})[name] = self.values(quantity, name)
         return {
             "steps": list(self.steps),
             "sizes": [list(sizes) for sizes in self.sizes],
-            "values": {
-                quantity: {name: self.values(quantity, name) for name in self.shapes}
-                for quantity in self.quantities
-            },
+            "values": values,
+            "ties": {name: dict(kept) for name, kept in self._ties.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.steps = list(state["steps"])
         self.sizes = [tuple(sizes) for sizes in state["sizes"]]
+        self._ties = {name: dict(kept) for name, kept in state["ties"].items()}
         for quantity, name in self._values:
             values = state["values"][quantity][name]
             self._values[quantity, name] = [values] if len(values) else []
@@ -141,38 +169,64 @@ class Trajectory:
 
 def spectra_tree(
     trajectory: Trajectory,
+    weights: Iterable[str],
     groups: SampleGroups | None,
     *,
     dtype: str,
+    computed_in: str,
     **facts: str,
 ) -> xr.DataTree:
-    """Label a trajectory: one node per weight, dims (step, group, rank); facts go to the root."""
+    """Label a trajectory: one node per weight, dims (step, group, rank).
+
+    Parameters
+    ----------
+    trajectory, weights
+        What was recorded, and the names of the weights to show.
+    groups
+        Of the batch; None for the whole batch only.
+    dtype, computed_in
+        Of the weights, and of the products in the pass where autocast makes it another.
+    facts
+        Attributes of the root.
+    """
     names = [WHOLE_BATCH, *(groups.names if groups else ())]
     sizes = np.array(trajectory.sizes, dtype=np.int64).reshape(len(trajectory.steps), len(names))
     constant = bool((sizes == sizes[:1]).all())
     shared: dict[str, Any] = {
         "scale": "contribution",
         "dtype": dtype,
+        "computed_in": computed_in or dtype,
         "group_names": names,
         "group_sizes": sizes[0].tolist() if len(sizes) and constant else [],
     }
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={**shared, **facts})}
-    for name, shape in trajectory.shapes.items():
+    for name in weights:
+        shape, quantities = trajectory.shapes[name], trajectory.quantities[name]
         variables: dict[str, Any] = {
             quantity: (
                 ("step", "group", "rank"),
                 trajectory.values(quantity, name).numpy(),
                 {"long_name": MEANING[quantity][0], "units": MEANING[quantity][1]},
             )
-            for quantity in trajectory.quantities
+            for quantity in quantities
         }
-        if "gradient" in trajectory.quantities:
+        if "gradient" in quantities:
             largest = trajectory.values("gradient", name)[..., 0]
             variables["noise_floor"] = (
                 ("step", "group"),
-                noise_floor(largest, shape, getattr(torch, dtype)).numpy(),
+                _noise_floor(largest, shape, dtype, computed_in).numpy(),
                 {
                     "long_name": "size under which a gradient's singular value is rounding noise",
+                    "units": MEANING["gradient"][1],
+                },
+            )
+        over_ties = trajectory.values_over_ties(name)
+        if over_ties is not None:
+            variables["gradient_over_ties"] = (
+                ("step", "group", "tie", "rank"),
+                over_ties.numpy(),
+                {
+                    "long_name": "singular values of the gradient at each place of the weight",
                     "units": MEANING["gradient"][1],
                 },
             )
@@ -190,28 +244,9 @@ def spectra_tree(
     return xr.DataTree.from_dict(nodes, name="spectra")
 
 
-def block_tree(
-    blocks: Mapping[str, Sequence[Tensor]], steps: Iterable[int], groups: Sequence[str], size: int
-) -> xr.DataTree:
-    """Label block gradients: per weight, variable `gradient` with dims (step, block, row, column).
-
-    Coordinate `group` tells to which group each block belongs; attribute `block_size` how many
-    samples a block holds.
-    """
-    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={"block_size": size})}
-    for name, kept in blocks.items():
-        stacked = torch.stack(list(kept)).numpy()
-        variable = (
-            ("step", "block", "row", "column"),
-            stacked,
-            {"long_name": "loss gradient of a block of samples", "units": "loss / weight"},
-        )
-        per_group = stacked.shape[1] // len(groups)
-        nodes[f"/{name}"] = xr.Dataset(
-            {"gradient": variable},
-            coords={
-                "step": ("step", np.array(list(steps), dtype=np.int64)),
-                "group": ("block", np.repeat(np.array(groups, dtype=object), per_group)),
-            },
-        )
-    return xr.DataTree.from_dict(nodes, name="block_gradients")
+def _noise_floor(largest: Tensor, shape: tuple[int, int], dtype: str, computed_in: str) -> Tensor:
+    """Return that of the weights' type; under autocast at least a rounding of its numbers."""
+    floor = noise_floor(largest, shape, getattr(torch, dtype))
+    if not computed_in:
+        return floor
+    return torch.maximum(floor, largest * torch.finfo(getattr(torch, computed_in)).eps)

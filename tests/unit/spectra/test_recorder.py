@@ -1,6 +1,7 @@
 import contextlib
 import copy
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -262,21 +263,61 @@ def test_recording_goes_on_from_a_saved_state():
 
 
 def test_what_is_not_recorded_is_listed_with_the_reason():
-    model = nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten(), nn.Linear(12, 4), nn.Linear(4, 2))
+    model = nn.Sequential(
+        nn.Embedding(9, 5), nn.LayerNorm((4, 5)), nn.Linear(5, 4), nn.Linear(4, 2, bias=False)
+    )
     model[3].weight.requires_grad_(False)
     spectra = GradientSpectra(model)
     assert spectra.unrecorded == {
-        "0.weight": "layers of type Conv1d are not covered",
-        "0.bias": "a vector has a norm, not a spectrum",
+        "1.weight": "it scales element by element, which is no matrix product",
+        "1.bias": "it scales element by element, which is no matrix product",
         "2.bias": "a vector has a norm, not a spectrum",
         "3.weight": "frozen: it has no gradient",
-        "3.bias": "a vector has a norm, not a spectrum",
+    }
+    assert spectra.only_by_group == {
+        "0.weight": "hooks do not show adjoints of Embedding; recorded by spectra.backward only"
     }
 
 
-def test_a_model_without_a_covered_layer_is_refused():
-    with pytest.raises(BadInputError, match="at least one trainable Linear"):
-        GradientSpectra(nn.Conv1d(2, 3, 3))
+def test_what_was_not_recorded_is_listed_in_the_output_as_the_pass_was_run():
+    tokens = torch.randint(0, 9, (12, 4), generator=torch.Generator().manual_seed(0))
+
+    def recorded(by_group):
+        model = nn.Sequential(nn.Embedding(9, 5), nn.Linear(5, 3))
+        with GradientSpectra(model, [0, 1] * 6) as spectra:
+            if by_group:
+                spectra.backward(lambda rows: model(tokens[rows]).square().mean())
+            else:
+                model(tokens).square().mean().backward()
+        tree = spectra.to_datatree()
+        return list(tree.children), list(json.loads(tree.attrs["unrecorded"]))
+
+    assert recorded(by_group=True) == (["0.weight", "1.weight"], ["1.bias"])
+    assert recorded(by_group=False) == (["1.weight"], ["0.weight", "1.bias"])
+
+
+def test_weights_that_hooks_do_not_show_have_no_activations():
+    model = nn.Sequential(nn.Embedding(9, 5), nn.Linear(5, 3))
+    tokens = torch.randint(0, 9, (12, 4), generator=torch.Generator().manual_seed(0))
+    with GradientSpectra(model, [0, 1] * 6) as spectra:
+        spectra.backward(lambda rows: model(tokens[rows]).square().mean())
+    tree = spectra.to_datatree()
+    assert "activation" not in tree["0.weight"]
+    assert tree["1.weight"]["activation"].notnull().all()
+
+
+def test_a_model_without_a_matrix_is_refused():
+    with pytest.raises(BadInputError, match="at least one trainable weight of two"):
+        GradientSpectra(nn.LayerNorm(5))
+
+
+def test_a_model_that_hooks_do_not_show_is_refused_in_its_first_backward_pass():
+    model = nn.Embedding(9, 5)
+    with (
+        pytest.raises(BadInputError, match=r"Call spectra\.backward"),
+        GradientSpectra(model),
+    ):
+        model(torch.tensor([1, 2])).sum().backward()
 
 
 def test_a_batch_of_another_length_is_refused_before_its_backward_pass():

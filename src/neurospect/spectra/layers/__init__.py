@@ -1,16 +1,37 @@
-"""Layer types whose gradients are taken apart by groups: one small file each."""
+"""Layer types whose weights the recorder knows: one small file each.
+
+The gradient of any other weight of two or more dimensions is recorded group by group all the same:
+as one matrix, (first dimension, all others).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from torch import nn
 
-from neurospect.spectra.layers.linear import watch_linear
+from neurospect.spectra.layers.attention import ATTENTION
+from neurospect.spectra.layers.convolution import CONVOLUTION, TRANSPOSED_CONVOLUTION
+from neurospect.spectra.layers.layer import Layer
+from neurospect.spectra.layers.linear import LINEAR
+from neurospect.spectra.layers.recurrent import RECURRENT, RECURRENT_CELL
 
-# watch(module, inputs, output, receive): arranges that receive(weight, activation, adjoint,
-# is_data=...) is called in the backward pass; its rows are samples, (samples, [...], features).
-Watch = Callable[[Any, tuple[Any, ...], Any, Callable[..., None]], None]
+OTHER = Layer()
+ELEMENTWISE = Layer(why_no_matrix="it scales element by element, which is no matrix product")
 
-WATCHED: dict[type[nn.Module], Watch] = {nn.Linear: watch_linear}
+LAYERS: dict[type[nn.Module], Layer] = {
+    nn.Linear: LINEAR,
+    nn.Conv1d: CONVOLUTION,
+    nn.Conv2d: CONVOLUTION,
+    nn.Conv3d: CONVOLUTION,
+    nn.ConvTranspose1d: TRANSPOSED_CONVOLUTION,
+    nn.ConvTranspose2d: TRANSPOSED_CONVOLUTION,
+    nn.ConvTranspose3d: TRANSPOSED_CONVOLUTION,
+    nn.RNN: RECURRENT,
+    nn.LSTM: RECURRENT,
+    nn.GRU: RECURRENT,
+    nn.RNNCell: RECURRENT_CELL,
+    nn.LSTMCell: RECURRENT_CELL,
+    nn.GRUCell: RECURRENT_CELL,
+    nn.MultiheadAttention: ATTENTION,
+    nn.LayerNorm: ELEMENTWISE,
+    nn.RMSNorm: ELEMENTWISE,
+}

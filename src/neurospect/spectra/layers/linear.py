@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from torch import Tensor
 
-from torch import Tensor, nn
+from neurospect.spectra.layers.layer import Call, Layer, Receiver, samples_of_rows
 
 
-def watch_linear(
-    module: nn.Linear,
-    inputs: tuple[Any, ...],
-    output: Tensor,
-    receive: Callable[..., None],
-) -> None:
+def watch_linear(call: Call, receiver: Receiver) -> None:
     """Hand the layer's input and its adjoint ∂L/∂z over when the backward pass reaches them."""
-    activation, is_data = inputs[0].detach(), not inputs[0].requires_grad
+    given: Tensor = call.argument(0, "input")
+    activation, is_data = given.detach(), not given.requires_grad
+    weight = call.module.weight
 
     def reached(adjoint: Tensor) -> None:
-        receive(module.weight, activation, adjoint.detach(), is_data=is_data)
+        if not receiver.begin():
+            return
+        dim = receiver.samples_dim
+        rows, adjoint = activation, adjoint.detach()
+        if dim and rows.ndim > 2:
+            rows, adjoint = rows.transpose(0, dim), adjoint.transpose(0, dim)
+        receiver.receive(weight, rows, adjoint, is_data=is_data)
 
-    output.register_hook(reached)  # type: ignore[no-untyped-call]
+    call.output.register_hook(reached)
+
+
+LINEAR = Layer(watch=watch_linear, samples=samples_of_rows)

@@ -1,0 +1,136 @@
+"""What the recorder asks of a layer type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the activations A and adjoints Δ of a weight make up its gradient.
+
+    Both have their samples in the first dimension.
+
+    Attributes
+    ----------
+    gradient
+        Of some samples' A and Δ: the gradient, in the shape of the parameter or of its role.
+    activation_rows, adjoint_rows
+        A and Δ as matrices, shapes (rows, inputs) and (rows, outputs).
+    """
+
+    gradient: Callable[[Tensor, Tensor], Tensor]
+    activation_rows: Callable[[Tensor], Tensor]
+    adjoint_rows: Callable[[Tensor], Tensor]
+
+
+def folded(samples: Tensor) -> Tensor:
+    """Fold tokens or time, (samples, [...], features), into rows, (samples · ..., features)."""
+    return samples.flatten(0, -2)
+
+
+# z = A Wᵀ + b over the last dimension: what most weights do.
+ROWS = Form(lambda a, d: folded(d).mT @ folded(a), folded, folded)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module in the forward pass."""
+
+    module: Any
+    inputs: tuple[Any, ...]
+    named: Mapping[str, Any]
+    output: Any
+
+    def argument(self, place: int, name: str) -> Any:
+        """One argument, however it was given; None where it was not."""
+        return self.inputs[place] if len(self.inputs) > place else self.named.get(name)
+
+
+class Receiver(Protocol):
+    """Where a watched layer's activations and adjoints go."""
+
+    @property
+    def samples_dim(self) -> int:
+        """Dimension of the samples where layers cannot know it, as in (time, samples, features)."""
+
+    def begin(self) -> bool:
+        """Say that the backward pass has reached the layer; learn whether anything is wanted."""
+
+    def receive(
+        self,
+        weight: nn.Parameter,
+        activation: Tensor,
+        adjoint: Tensor,
+        *,
+        role: str = "",
+        is_data: bool = False,
+        form: Form = ROWS,
+    ) -> None:
+        """Take A and Δ of one use of a weight; samples first, features last (or as `form` says).
+
+        Parameters
+        ----------
+        weight
+            The parameter used.
+        activation, adjoint
+            Shapes (samples, [...], inputs) and (samples, [...], outputs).
+        role
+            Which role of the weight; all of them, side by side in the adjoint, where not given.
+        is_data
+            The activation is data that entered the model, rather than computed by it.
+        form
+            How gradients come of the two.
+        """
+
+    def when_pass_ends(self, job: Callable[[], None]) -> None:
+        """Run `job` once the whole backward pass is over."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How the weights of one layer type are recorded.
+
+    Attributes
+    ----------
+    roles
+        Of a module's parameter, by name: what its equal parts along the first dimension do; empty
+        where it does one thing.
+    why_no_matrix
+        Why no parameter of the layer is a matrix; empty where they are.
+    watch
+        Arranges, in the forward pass, that a receiver is handed activations and adjoints in the
+        backward pass; None where hooks cannot show them.
+    weights
+        Parameters that `watch` shows, by their names within the module.
+    why_unwatched
+        Why a given module cannot be watched; empty where it can.
+    samples
+        Number of samples in a call, given the dimension of the samples.
+    """
+
+    roles: Callable[[Any, str], tuple[str, ...]] = lambda module, name: ()
+    why_no_matrix: str = ""
+    watch: Callable[[Call, Receiver], None] | None = None
+    weights: Callable[[Any], dict[str, nn.Parameter]] = lambda module: {"weight": module.weight}
+    why_unwatched: Callable[[Any], str] = lambda module: ""
+    samples: Callable[[Call, int], int] = lambda call, dim: 0
+
+
+def samples_of_rows(call: Call, dim: int) -> int:
+    """Count the samples of an input whose features come last; `dim` counts where it is 3-D."""
+    rows: Tensor = call.argument(0, "input")
+    return rows.shape[dim if rows.ndim > 2 else 0]
+
+
+def may_hold(call: Call, samples: int) -> bool:
+    """Whether the input of a call can be made of so many samples, tokens folded in or not."""
+    rows = call.argument(0, "input")
+    if not isinstance(rows, Tensor):
+        return True
+    return samples in rows.shape[:-1] or prod(rows.shape[:-1]) % samples == 0

@@ -1,0 +1,218 @@
+"""Hooks on a model, and what they tell in the backward passes of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from neurospect.errors import BadInputError
+from neurospect.spectra.coverage import Coverage
+from neurospect.spectra.groups import SampleGroups, whole_batch
+from neurospect.spectra.layers.layer import ROWS, Call, Form, Layer, may_hold
+from neurospect.spectra.spectrum_of_rows import DataInput
+from neurospect.spectra.step_record import StepRecord, Wanted
+from neurospect.spectra.uses import Use
+
+
+class PassListener:
+    """Receives activations and adjoints of watched layers, and puts them in group order.
+
+    Parameters
+    ----------
+    coverage
+        What to watch.
+    samples_dim
+        Dimension of the samples in linear layers' inputs of three or more dimensions.
+    end_pass
+        Called when a backward pass of the loop's own has ended.
+
+    Attributes
+    ----------
+    groups
+        Of the batch at hand; None for the whole batch only.
+    record
+        What the step at hand has shown so far.
+    computed_in
+        Floating-point type of autocast, where it was on.
+    """
+
+    def __init__(self, coverage: Coverage, samples_dim: int, end_pass: Callable[[], None]) -> None:
+        self.samples_dim = samples_dim
+        self.groups: SampleGroups | None = None
+        self.computed_in = ""
+        self._coverage = coverage
+        self._end_pass = end_pass
+        self._device = next(iter(coverage.matrices.values())).parameter.device.type
+        self._shown: dict[int, list[str]] = {}
+        for name in coverage.shown:
+            self._shown.setdefault(id(coverage.matrices[name].parameter), []).append(name)
+        self._whole: SampleGroups | None = None
+        self._data: dict[str, DataInput] = {}
+        self._handles: list[RemovableHandle] = []
+        self.begin_step(Wanted())
+
+    def attach(self) -> None:
+        """Put hooks on the layers."""
+        for module, layer in self._coverage.watched:
+            hook = _forward_hook(layer, self)
+            self._handles.append(module.register_forward_hook(hook, with_kwargs=True))
+        if not self._shown:
+            weight = next(iter(self._coverage.matrices.values())).parameter
+            refuse = self._refuse_to_record_in_pass
+            handle = weight.register_post_accumulate_grad_hook(refuse)  # type: ignore[no-untyped-call]
+            self._handles.append(handle)
+
+    def detach(self) -> None:
+        """Remove all hooks and let go of the data."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._data = {}
+
+    def begin_step(self, wanted: Wanted) -> None:
+        """Forget what was heard; record what is wanted from now on."""
+        self.record = StepRecord(self._coverage.matrices, wanted)
+        self._is_in_pass = self._is_deaf = self._is_first_call = False
+        self._part: int | None = None
+        self._jobs: list[Callable[[], None]] = []
+
+    def begin_part(self, group: int) -> None:
+        """From now on hear the passes of this group's samples alone."""
+        self._run_jobs()
+        self._part, self._is_first_call = group, True
+
+    def end_parts(self) -> None:
+        """From now on hear passes of the whole batch again."""
+        self._run_jobs()
+        self._part = None
+
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """Hear nothing meanwhile."""
+        self._is_deaf = True
+        try:
+            yield
+        finally:
+            self._is_deaf = False
+
+    def groups_of(self, samples: int | None = None) -> SampleGroups:
+        """Return the groups of the batch, or the whole batch as one; refuse another length."""
+        if self.groups is not None:
+            if samples is not None and self.groups.samples != samples:
+                raise _bad_batch(samples, self.groups.samples)
+            return self.groups
+        if samples is not None and (self._whole is None or self._whole.samples != samples):
+            self._whole = whole_batch(samples)
+        assert self._whole is not None
+        return self._whole
+
+    def hears(self, layer: Layer, call: Call) -> bool:
+        """Refuse a batch whose length differs from the labels'; say whether to watch this call."""
+        if self._is_deaf or not torch.is_grad_enabled():
+            return False
+        if torch.is_autocast_enabled(self._device):
+            self.computed_in = str(torch.get_autocast_dtype(self._device)).removeprefix("torch.")
+        if self._part is None:
+            self.groups_of(layer.samples(call, self.samples_dim))
+            return True
+        expected = self.groups_of().sizes[self._part]
+        if self._is_first_call and not may_hold(call, expected):
+            raise _bad_batch(len(call.argument(0, "input")), expected)
+        self._is_first_call = False
+        return self.record.wanted.rows
+
+    def begin(self) -> bool:
+        """Note that a backward pass is under way; say whether its step is recorded."""
+        if self._part is None and not self._is_in_pass:
+            self._is_in_pass = True
+            # Runs when this backward pass has ended, whatever started it.
+            torch.autograd.Variable._execution_engine.queue_callback(self._end_own_pass)
+        return self.record.wanted.anything
+
+    def receive(
+        self,
+        weight: nn.Parameter,
+        activation: Tensor,
+        adjoint: Tensor,
+        *,
+        role: str = "",
+        is_data: bool = False,
+        form: Form = ROWS,
+    ) -> None:
+        """Take the activation A and the adjoint Δ of one use of a weight, as `Receiver` says."""
+        is_data = is_data and activation.dtype == weight.dtype
+        a, d = activation.to(weight.dtype), adjoint.to(weight.dtype)
+        with torch.autocast(self._device, enabled=False):
+            for name in self._shown.get(id(weight), ()):
+                matrix = self._coverage.matrices[name]
+                if role in ("", matrix.role):
+                    takes_part = bool(matrix.role) and not role
+                    of_role = d[..., matrix.rows] if takes_part else d
+                    self._take(name, Use(a, of_role, form), is_data=is_data)
+
+    def when_pass_ends(self, job: Callable[[], None]) -> None:
+        """Run `job` once the backward pass, or that of the group at hand, is over."""
+        self._jobs.append(job)
+
+    def _take(self, name: str, use: Use, *, is_data: bool) -> None:
+        if self._part is not None:
+            self.record.take_part(name, use, self._part, self.groups_of())
+            return
+        groups = self.groups_of(len(use.activation))
+        known = None
+        if is_data:
+            known = self._data.get(name)
+            if known is None or not known.is_still(use.activation, groups):
+                known = self._data[name] = DataInput(use.activation, groups)
+        activation = groups.sort(use.activation) if known is None else known.rows
+        in_order = Use(activation, groups.sort(use.adjoint), use.form)
+        self.record.take(name, in_order, groups, known)
+
+    def _run_jobs(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            job()
+
+    def _end_own_pass(self) -> None:
+        self._run_jobs()
+        self._is_in_pass = False
+        self._end_pass()
+
+    def _refuse_to_record_in_pass(self, weight: Tensor) -> None:
+        raise BadInputError(
+            "GradientSpectra",
+            "model",
+            found=f"weights that hooks do not show ({self._coverage.only_by_group})",
+            expected="at least one weight that can be recorded in the loop's own backward pass",
+            remedy="Call spectra.backward(loss_of) in place of loss.backward().",
+        )
+
+
+def _forward_hook(layer: Layer, listener: PassListener) -> Any:
+    watch = layer.watch
+    assert watch is not None
+
+    def hook(
+        module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any
+    ) -> None:
+        call = Call(module, inputs, named, output)
+        if listener.hears(layer, call):
+            watch(call, listener)
+
+    return hook
+
+
+def _bad_batch(samples: int, labels: int) -> BadInputError:
+    return BadInputError(
+        "GradientSpectra",
+        "groups",
+        found=f"{labels} labels",
+        expected=f"{samples}, one per sample",
+        remedy="Assign this batch's labels to spectra.groups before its forward pass; where time "
+        "or tokens come before the samples, say batch_first=False.",
+    )

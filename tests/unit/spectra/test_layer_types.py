@@ -1,0 +1,342 @@
+"""Every layer type in both ways of recording, against plain autograd, group by group."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from torch import nn
+from torch.nn.utils import rnn
+from transformers import BertConfig, BertModel
+
+from neurospect.spectra import BlockPlan, GradientSpectra
+
+LABELS = np.array([0, 1, 2, 1, 0, 1, 0, 2])
+SAMPLES = len(LABELS)
+LSTM_GATES = ("input", "forget", "cell", "output")
+GRU_GATES = ("reset", "update", "new")
+PROJECTIONS = ("query", "key", "value")
+VECTORS = ("token", "net.bias_k", "net.bias_v")
+
+
+class Case:
+    """A model in double precision, its loss per sample over some rows, and what to expect."""
+
+    def __init__(self, model, losses_of, roles=(), blocks=None):
+        self.model, self.losses_of = model.double(), losses_of
+        self.roles, self.blocks = dict(roles), dict(blocks or {})
+
+
+def numbers(*shape, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+
+def squares(outputs, dim=0):
+    """One loss per sample, in which every output counts differently."""
+    outputs = outputs.movedim(dim, 0).flatten(1)
+    return (outputs * torch.linspace(0.5, 2, outputs.shape[1], dtype=outputs.dtype)).square().sum(1)
+
+
+def whole_input(model, *shape):
+    inputs = numbers(SAMPLES, *shape)
+    return lambda rows: squares(model(inputs[rows]))
+
+
+def convolution(layer, *shape, blocks=1):
+    torch.manual_seed(0)
+    model = nn.Sequential(layer, nn.Tanh())
+    return Case(model, whole_input(model, *shape), blocks={"0.weight": blocks})
+
+
+def recurrent(kind, gates, *, batch_first=True, last_only=False, initial=False, **options):
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"net": kind(3, 4, batch_first=batch_first, **options)})
+    inputs = numbers(SAMPLES, 5, 3)
+    directions = model["net"].num_layers * (2 if model["net"].bidirectional else 1)
+    states = numbers(directions, SAMPLES, 4, seed=2)
+
+    def losses_of(rows):
+        given = inputs[rows] if batch_first else inputs[rows].transpose(0, 1)
+        start = states[:, rows] if initial else None
+        if initial and kind is nn.LSTM:
+            start = (start, start.sin())
+        outputs, last = model["net"](given, start)
+        if last_only:
+            return squares(torch.cat(last if isinstance(last, tuple) else [last]), dim=1)
+        return squares(outputs, dim=0 if batch_first else 1)
+
+    names = [n for n, _ in model.named_parameters() if "weight_ih" in n or "weight_hh" in n]
+    return Case(model, losses_of, {name: gates for name in names} if gates else {})
+
+
+def packed(kind, gates, *, is_sorted, **options):
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"net": kind(3, 4, batch_first=True, **options)})
+    inputs = numbers(SAMPLES, 6, 3)
+    lengths = torch.tensor([6, 5, 5, 4, 4, 3, 2, 1] if is_sorted else [3, 6, 1, 5, 2, 4, 6, 2])
+
+    def losses_of(rows):
+        together = rnn.pack_padded_sequence(
+            inputs[rows], lengths[rows], batch_first=True, enforce_sorted=False
+        )
+        outputs, _ = model["net"](together)
+        padded, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=6)
+        return squares(padded)
+
+    return Case(model, losses_of, {n: gates for n, p in model.named_parameters() if p.ndim > 1})
+
+
+def attention(*, batch_first, crossed=False, masked=False, uses_weights=False, **options):
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"net": nn.MultiheadAttention(4, 2, batch_first=batch_first, **options)})
+    inputs, others = numbers(SAMPLES, 5, 4), numbers(SAMPLES, 6, options.get("kdim", 4), seed=2)
+    hidden = torch.arange(6 if crossed else 5) >= torch.arange(SAMPLES)[:, None] + 2
+
+    def losses_of(rows):
+        query, key = inputs[rows], others[rows] if crossed else inputs[rows]
+        if not batch_first:
+            query, key = query.transpose(0, 1), key.transpose(0, 1)
+        value = key.sin()[..., : options.get("vdim", 4)] if crossed else key
+        mask = hidden[rows] if masked else None
+        outputs, weights = model["net"](
+            query, key, value, key_padding_mask=mask, need_weights=uses_weights
+        )
+        losses = squares(outputs, dim=0 if batch_first else 1)
+        return losses + squares(weights) if uses_weights else losses
+
+    is_joint = model["net"].in_proj_weight is not None
+    return Case(model, losses_of, {"net.in_proj_weight": PROJECTIONS} if is_joint else {})
+
+
+def encoder(*, batch_first, norm_first=False):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(
+        4, 2, 6, dropout=0.0, batch_first=batch_first, norm_first=norm_first
+    )
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    inputs = numbers(SAMPLES, 5, 4)
+
+    def losses_of(rows):
+        if batch_first:
+            return squares(model(inputs[rows]))
+        return squares(model(inputs[rows].transpose(0, 1)), dim=1)
+
+    names = [f"layers.{place}.self_attn.in_proj_weight" for place in (0, 1)]
+    return Case(model, losses_of, {name: PROJECTIONS for name in names})
+
+
+def bert():
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 6, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(
+        vocab_size=11, num_hidden_layers=2, max_position_embeddings=7, **sizes,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    model = BertModel(config)
+    tokens = torch.randint(0, 11, (SAMPLES, 7), generator=torch.Generator().manual_seed(1))
+
+    def losses_of(rows):
+        found = model(input_ids=tokens[rows])
+        return squares(found.last_hidden_state) + squares(found.pooler_output)
+
+    return Case(model, losses_of)
+
+
+def tied_decoder():
+    """Tokens in and out by one table, as in language models."""
+    torch.manual_seed(0)
+    table = nn.Embedding(7, 4)
+    decoder = nn.Linear(4, 7, bias=False)
+    decoder.weight = table.weight
+    model = nn.Sequential(table, nn.Linear(4, 4), nn.Tanh(), decoder)
+    tokens = torch.randint(0, 7, (SAMPLES, 5), generator=torch.Generator().manual_seed(1))
+    return Case(model, lambda rows: squares(model(tokens[rows])))
+
+
+def unrolled_cell(kind, gates):
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"net": kind(3, 4)})
+    inputs = numbers(SAMPLES, 5, 3)
+
+    def losses_of(rows):
+        state = None
+        for step in inputs[rows].unbind(1):
+            state = model["net"](step, state)
+        return squares(state[0] if isinstance(state, tuple) else state)
+
+    return Case(model, losses_of, {f"net.weight_{part}": gates for part in ("ih", "hh")})
+
+
+class LearnedPositions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(1, 5, 3))
+        self.token = nn.Parameter(torch.randn(1, 1, 3))
+        self.readout = nn.Linear(3, 2)
+
+    def forward(self, inputs):
+        return self.readout(torch.tanh(inputs + self.positions) * self.token)
+
+
+def learned_positions():
+    torch.manual_seed(0)
+    model = LearnedPositions()
+    return Case(model, whole_input(model, 5, 3))
+
+
+CASES = {
+    "linear": lambda: convolution(nn.Linear(6, 3), 6),
+    "linear over tokens": lambda: convolution(nn.Linear(4, 5), 7, 4),
+    "conv1d": lambda: convolution(nn.Conv1d(3, 4, 3), 3, 9),
+    "conv1d, stride that leaves a rest": lambda: convolution(
+        nn.Conv1d(3, 4, 3, stride=3, padding=1), 3, 10
+    ),
+    "conv1d, same, even kernel": lambda: convolution(
+        nn.Conv1d(3, 2, 4, padding="same", dilation=2), 3, 9
+    ),
+    "conv1d, circular": lambda: convolution(
+        nn.Conv1d(3, 2, 3, padding=2, padding_mode="circular"), 3, 9
+    ),
+    "conv1d, grouped": lambda: convolution(nn.Conv1d(4, 6, 3, groups=2), 4, 8, blocks=2),
+    "conv2d": lambda: convolution(nn.Conv2d(2, 3, (3, 2), stride=(2, 1)), 2, 7, 6),
+    "conv2d, reflect, dilated": lambda: convolution(
+        nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect", dilation=(1, 2)), 2, 7, 6
+    ),
+    "conv2d, depthwise": lambda: convolution(
+        nn.Conv2d(3, 6, 3, groups=3, padding="same"), 3, 5, 5, blocks=3
+    ),
+    "conv2d, 1 × 1": lambda: convolution(nn.Conv2d(4, 3, 1), 4, 3, 3),
+    "conv3d": lambda: convolution(nn.Conv3d(2, 3, 2, padding=1, stride=2), 2, 5, 4, 5),
+    "conv3d, replicate": lambda: convolution(
+        nn.Conv3d(1, 3, 3, padding=1, padding_mode="replicate"), 1, 4, 3, 4
+    ),
+    "conv3d, one output": lambda: convolution(nn.Conv3d(2, 1, 2), 2, 3, 3, 3),
+    "transposed conv2d": lambda: convolution(nn.ConvTranspose2d(3, 2, 3, stride=2), 3, 4, 4),
+    "transposed conv1d, grouped": lambda: convolution(
+        nn.ConvTranspose1d(4, 6, 3, groups=2), 4, 5, blocks=2
+    ),
+    "rnn tanh": lambda: recurrent(nn.RNN, ()),
+    "rnn relu, time first": lambda: recurrent(
+        nn.RNN, (), nonlinearity="relu", batch_first=False, num_layers=2
+    ),
+    "rnn, both ways, no bias": lambda: recurrent(nn.RNN, (), bidirectional=True, bias=False),
+    "lstm": lambda: recurrent(nn.LSTM, LSTM_GATES),
+    "lstm, last states, initial ones": lambda: recurrent(
+        nn.LSTM, LSTM_GATES, last_only=True, initial=True, num_layers=2
+    ),
+    "lstm, both ways, two layers, time first": lambda: recurrent(
+        nn.LSTM, LSTM_GATES, num_layers=2, bidirectional=True, batch_first=False
+    ),
+    "lstm, projected": lambda: recurrent(nn.LSTM, LSTM_GATES, proj_size=2),
+    "gru": lambda: recurrent(nn.GRU, GRU_GATES),
+    "gru, both ways, initial states": lambda: recurrent(
+        nn.GRU, GRU_GATES, bidirectional=True, initial=True, last_only=True
+    ),
+    "gru, two layers, no bias": lambda: recurrent(nn.GRU, GRU_GATES, num_layers=2, bias=False),
+    "lstm, packed": lambda: packed(nn.LSTM, LSTM_GATES, is_sorted=True),
+    "lstm, packed unsorted, both ways, two layers": lambda: packed(
+        nn.LSTM, LSTM_GATES, is_sorted=False, bidirectional=True, num_layers=2
+    ),
+    "gru, packed unsorted, both ways": lambda: packed(
+        nn.GRU, GRU_GATES, is_sorted=False, bidirectional=True
+    ),
+    "rnn, packed unsorted": lambda: packed(nn.RNN, (), is_sorted=False),
+    "lstm cell": lambda: unrolled_cell(nn.LSTMCell, LSTM_GATES),
+    "gru cell": lambda: unrolled_cell(nn.GRUCell, GRU_GATES),
+    "rnn cell": lambda: unrolled_cell(nn.RNNCell, ()),
+    "attention": lambda: attention(batch_first=True),
+    "attention, time first": lambda: attention(batch_first=False),
+    "attention, crossed": lambda: attention(batch_first=True, crossed=True, masked=True),
+    "attention, other widths": lambda: attention(
+        batch_first=True, crossed=True, kdim=5, vdim=3, bias=False
+    ),
+    "attention, extra keys, weights used": lambda: attention(
+        batch_first=True, add_bias_kv=True, add_zero_attn=True, uses_weights=True
+    ),
+    "transformer encoder": lambda: encoder(batch_first=True),
+    "transformer encoder, time first": lambda: encoder(batch_first=False, norm_first=True),
+    "bert": bert,
+    "tied decoder": tied_decoder,
+    "learned positions": learned_positions,
+}
+
+
+def expected_matrices(case):
+    """Name → matrices of the groups' gradients, by plain autograd and numpy alone."""
+    names, weights = zip(
+        *((n, p) for n, p in case.model.named_parameters() if p.ndim > 1), strict=True
+    )
+    expected = {}
+    for group in range(3):
+        rows = torch.from_numpy(np.flatnonzero(group == LABELS))
+        loss = case.losses_of(rows).sum() / SAMPLES
+        for name, weight, gradient in zip(
+            names, weights, torch.autograd.grad(loss, weights), strict=True
+        ):
+            if name in VECTORS:
+                continue
+            values = gradient.numpy()
+            if weight.ndim == 3 and name == "positions":
+                values = values[0]
+            parts = np.split(values, max(1, len(case.roles.get(name, ()))))
+            for place, part in enumerate(parts):
+                role = f"[{case.roles[name][place]}]" if case.roles.get(name) else ""
+                matrix = part.reshape(len(part), -1)
+                if case.blocks.get(name, 1) > 1:
+                    matrix = scipy.linalg.block_diag(*np.split(matrix, case.blocks[name]))
+                expected.setdefault(f"{name}{role}", []).append(matrix)
+    return {name: np.stack([sum(found), *found]) for name, found in expected.items()}
+
+
+def recorded(case, way, **options):
+    spectra = GradientSpectra(case.model, LABELS, **options)
+    with spectra:
+        if way == "by group":
+            spectra.backward(lambda rows: case.losses_of(rows).mean())
+        else:
+            case.losses_of(slice(None)).mean().backward()
+    return spectra
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_going_group_by_group_gives_the_spectra_of_autograd(case):
+    case = CASES[case]()
+    expected = expected_matrices(case)
+    tree = recorded(case, "by group").to_datatree()
+    assert set(tree.children) == set(expected)
+    for name, matrices in expected.items():
+        values = np.linalg.svd(matrices, compute_uv=False)
+        found = tree[name]["gradient"].sel(step=0)
+        assert found["group"].values.tolist() == ["all", "0", "1", "2"]
+        assert list(tree[name].attrs["weight_shape"]) == list(matrices.shape[1:])
+        np.testing.assert_allclose(found, values, rtol=1e-10, atol=1e-10 * values.max())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_blocks_have_the_gradients_of_autograd(case):
+    """Two blocks of one sample in each of the groups 0 and 2, in the order of the batch."""
+    case = CASES[case]()
+    expected = expected_matrices(case)
+    plan = BlockPlan(("2", "0"), 2, frozenset({0}))
+    spectra = recorded(case, "by group", blocks=plan)
+    tree = spectra.to_block_datatree()
+    assert set(tree.children) == set(expected)
+    for name, matrices in expected.items():
+        node = tree[name]
+        assert node["group"].values.tolist() == ["2", "2", "0", "0"]
+        assert node["gradient"].shape == (1, 4, *matrices.shape[1:])
+        found = node["gradient"].values[0, :2].sum(0)
+        np.testing.assert_allclose(
+            found, matrices[3], rtol=1e-10, atol=1e-10 * abs(matrices[3]).max()
+        )
+        one_by_one = node["gradient"].values[0, 2:]
+        assert np.linalg.norm(one_by_one.sum(0) - matrices[1]) > 1e-3 * np.linalg.norm(matrices[1])
+
+
+def test_keeping_blocks_does_not_change_the_gradients_by_a_bit():
+    gradients = []
+    for blocks in (None, BlockPlan(("0", "1"), 2, frozenset({0}))):
+        case = CASES["transformer encoder"]()
+        recorded(case, "by group", blocks=blocks)
+        gradients.append([p.grad for p in case.model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
