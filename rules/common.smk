@@ -8,7 +8,9 @@ import neurospect
 from neurospect.arrays.exclusions import exclusion_table
 from neurospect.cohorts.hcp import task_map_sources
 from neurospect.cohorts.registry import raw_files
+from neurospect.cohorts.rest import rest_sources
 from neurospect.cohorts.simulated_hcp import simulated_hcp_files
+from neurospect.cohorts.simulated_rest import simulated_rest_files
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.environment import env_digest
 from neurospect.provenance.source import source_digest
@@ -139,6 +141,78 @@ def shown(path):
 
 def in_batches(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+@functools.cache
+def sources_of_runs(cohort):
+    """Table of participants, runs and who has none, found by names; no image is opened."""
+    settings = SETTINGS.config.cohorts.of(cohort).model_dump()
+    return refused_in_plain_words(
+        rest_sources, cohort, settings, Path(SOURCE.format(cohort=cohort))
+    )
+
+
+@functools.cache
+def batches_of_runs(cohort):
+    return in_batches(
+        sources_of_runs(cohort).runs, SETTINGS.config.components.runs_per_job
+    )
+
+
+def runs_of_batch(wildcards):
+    return batches_of_runs(wildcards.cohort)[int(wildcards.batch)]
+
+
+def first_runs(wildcards):
+    """Runs of which the first that can be opened says the grid."""
+    return [shown(run.image) for run in sources_of_runs(wildcards.cohort).runs[:3]]
+
+
+def files_of_batch(kind):
+    """The image, mask or confounds of every run of a batch that has one."""
+    return lambda wildcards: [
+        shown(file)
+        for file in map(attrgetter(kind), runs_of_batch(wildcards))
+        if file is not None
+    ]
+
+
+def sidecars_of_batch(wildcards):
+    """The JSON beside each image, which may say the repetition time."""
+    return [
+        shown(run.sidecar)
+        for run in runs_of_batch(wildcards)
+        if run.sidecar is not None
+    ]
+
+
+def ids_of_batch(wildcards):
+    """Whose the files of a batch are, in their order."""
+    return [
+        {
+            "participant_id": run.participant_id,
+            "session": run.session,
+            "confounds": run.confounds is not None,
+        }
+        for run in runs_of_batch(wildcards)
+    ]
+
+
+def participants_of_runs(wildcards):
+    return shown(sources_of_runs(wildcards.cohort).participants)
+
+
+def participants_without_run(wildcards):
+    return excluded_rows(sources_of_runs(wildcards.cohort).exclusions)
+
+
+def template_files(wildcards):
+    """Template, labels and mask of the analysis, those that the configuration gives."""
+    chosen = SETTINGS.config.components
+    files = {"template": chosen.template, "labels": chosen.labels, "mask": chosen.mask}
+    return {
+        name: file for name, file in files.items() if file not in (None, "stand-in")
+    }
 
 
 @functools.cache

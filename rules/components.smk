@@ -15,6 +15,7 @@ rule simulate_rest:
         "../envs/cohorts.yaml"
     params:
         settings=SETTINGS.config.cohorts.of("simulated-rest").model_dump(),
+        fwhm_mm=14.0,
         code=code_of("simulate_rest"),
         environment=pins_of("cohorts"),
     message:
@@ -28,7 +29,7 @@ rule simulate_rest:
 rule prepare_references:
     input:
         unpack(template_files),
-        first_run=lambda wildcards: shown(runs_of(wildcards.cohort)[0].image),
+        runs=first_runs,
     output:
         references=f"{COMPONENTS}/references.nii.gz",
         mask=f"{COMPONENTS}/mask.nii.gz",
@@ -66,19 +67,19 @@ rule extract_components:
         confounds=files_of_batch("confounds"),
         sidecars=sidecars_of_batch,
     output:
-        maps=f"{BATCH}/maps.npy",
-        time_courses=f"{BATCH}/time_courses.npy",
-        runs=f"{BATCH}/runs.tsv",
-        runs_columns=f"{BATCH}/runs.json",
-        quality=f"{BATCH}/quality.tsv",
-        quality_columns=f"{BATCH}/quality.json",
-        excluded=f"{BATCH}/excluded.tsv",
-        excluded_columns=f"{BATCH}/excluded.json",
-        record=f"{BATCH}/extract_components.record.json",
+        maps=f"{COMPONENTS}/batch-{{batch}}/maps.npy",
+        time_courses=f"{COMPONENTS}/batch-{{batch}}/time_courses.npy",
+        runs=f"{COMPONENTS}/batch-{{batch}}/runs.tsv",
+        runs_columns=f"{COMPONENTS}/batch-{{batch}}/runs.json",
+        quality=f"{COMPONENTS}/batch-{{batch}}/quality.tsv",
+        quality_columns=f"{COMPONENTS}/batch-{{batch}}/quality.json",
+        excluded=f"{COMPONENTS}/batch-{{batch}}/excluded.tsv",
+        excluded_columns=f"{COMPONENTS}/batch-{{batch}}/excluded.json",
+        record=f"{COMPONENTS}/batch-{{batch}}/extract_components.record.json",
     log:
-        f"{BATCH}/extract_components.log",
+        f"{COMPONENTS}/batch-{{batch}}/extract_components.log",
     benchmark:
-        f"{BATCH}/extract_components.benchmark.tsv"
+        f"{COMPONENTS}/batch-{{batch}}/extract_components.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("runs"),
     conda:
@@ -100,15 +101,15 @@ rule extract_components:
 # Time courses and spatial maps for models; a table of quality; who was left out, and why.
 rule gather_components:
     input:
-        participants=lambda wildcards: shown(participants_file(wildcards.cohort)),
+        participants=participants_of_runs,
         mask=f"{COMPONENTS}/mask.nii.gz",
         components=f"{COMPONENTS}/components.tsv",
         sidecar=f"{COMPONENTS}/references.json",
-        maps=from_batches("maps.npy"),
-        time_courses=from_batches("time_courses.npy"),
-        runs=from_batches("runs.tsv"),
-        quality=from_batches("quality.tsv"),
-        excluded=from_batches("excluded.tsv"),
+        maps=from_batches("maps.npy", COMPONENTS),
+        time_courses=from_batches("time_courses.npy", COMPONENTS),
+        runs=from_batches("runs.tsv", COMPONENTS),
+        quality=from_batches("quality.tsv", COMPONENTS),
+        excluded=from_batches("excluded.tsv", COMPONENTS),
     output:
         participants=f"{PREPARED}/participants.tsv",
         columns=f"{PREPARED}/participants.json",

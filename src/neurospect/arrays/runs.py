@@ -22,6 +22,8 @@ class Run:
         fMRIPrep's table of confounds, or None.
     session
         The session's label, such as `01`, or None where the cohort has none.
+    sidecar
+        The JSON file beside the image, which may say the repetition time, or None.
     """
 
     participant_id: str
@@ -29,3 +31,4 @@ class Run:
     mask: Path
     confounds: Path | None = None
     session: str | None = None
+    sidecar: Path | None = None

@@ -130,7 +130,13 @@ def simulated_rest_files(folder: str | Path, participants: int) -> list[Path]:
 def simulated_runs(folder: str | Path, participants: int) -> list[Run]:
     """List the runs of a simulated cohort, which need not be written yet."""
     return [
-        Run(_label(number), files["image"], files["mask"], files["confounds"])
+        Run(
+            _label(number),
+            files["image"],
+            files["mask"],
+            files["confounds"],
+            sidecar=files["sidecar"],
+        )
         for number in range(1, participants + 1)
         for files in [_files(Path(folder), number)]
     ]

@@ -109,6 +109,7 @@ def _components(config: Stated) -> Iterator[BadInputError]:
     if config.sound(template) and config[template] != "stand-in":
         yield from _existing(config, template)
     yield from _existing(config, ("components", "labels"))
+    yield from _existing(config, ("components", "mask"))
     high, low = (("components", "time_courses", f"{end}_pass_hz") for end in ("high", "low"))
     if not config.sound(high, low) or config[high] is None or config[low] is None:
         return

@@ -302,6 +302,10 @@ class ComponentSettings(Strict):
         description="TSV with component, domain and label, one row per map of the template; null "
         "for NeuroMark's own table (NeuroMark and stand-in) or for numbers",
     )
+    mask: str | None = Field(
+        default=None,
+        description="3-D NIfTI, nonzero inside the analysis; null for where the template has maps",
+    )
     method: Literal["constrained_ica", "dual_regression"] = Field(
         default="constrained_ica", description="spatially constrained ICA, or dual regression"
     )
