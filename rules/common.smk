@@ -408,8 +408,11 @@ def report_labels(kind):
     return labels
 
 
-def preparation_category(wildcards):
+def cohort_title(wildcards):
     return f"Cohort {wildcards.cohort}"
+
+
+preparation_category = cohort_title
 
 
 def preparation_labels(kind):

@@ -25,6 +25,7 @@ rule draw_component_mosaics:
     conda:
         "../envs/figures.yaml"
     params:
+        title=cohort_title,
         code=code_of("draw_component_mosaics"),
         environment=pins_of("figures"),
     message:
@@ -65,6 +66,8 @@ rule draw_component_quality:
     conda:
         "../envs/figures.yaml"
     params:
+        title=cohort_title,
+        method=lookup("components/method", within=config),
         code=code_of("draw_component_quality"),
         environment=pins_of("figures"),
     message:
@@ -106,6 +109,7 @@ rule draw_task_maps:
     conda:
         "../envs/figures.yaml"
     params:
+        title=cohort_title,
         code=code_of("draw_task_maps"),
         environment=pins_of("figures"),
     message:
@@ -138,6 +142,7 @@ rule draw_splits:
     conda:
         "../envs/figures.yaml"
     params:
+        title=cohort_title,
         code=code_of("draw_splits"),
         environment=pins_of("figures"),
     message:
