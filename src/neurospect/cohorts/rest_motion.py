@@ -69,6 +69,12 @@ def framewise_displacement(motion: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[np.nan], np.round(change.sum(axis=1), DECIMALS)])
 
 
+def distance_from_start(motion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the absolute values, rotations on a sphere of 50 mm: shape (volumes,), in mm."""
+    away = np.abs(motion)
+    return np.asarray(away[:, :3].sum(axis=1) + HEAD_RADIUS_MM * away[:, 3:].sum(axis=1))
+
+
 def confounds(motion: NDArray[np.float64]) -> pd.DataFrame:
     """Lay motion out as fMRIPrep's table of confounds, with `CONFOUND_COLUMNS`."""
     table = pd.DataFrame(motion, columns=list(MOTION))

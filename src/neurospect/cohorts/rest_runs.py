@@ -7,10 +7,16 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from neurospect.cohorts.rest_motion import DISPLACEMENT, HEAD_RADIUS_MM, confounds, head_motion
+from neurospect.cohorts.rest_motion import (
+    confounds,
+    distance_from_start,
+    framewise_displacement,
+    head_motion,
+)
 from neurospect.cohorts.rest_sources import RestParameters, random_stream
 from neurospect.errors import BadInputError
 
@@ -64,7 +70,7 @@ class SimulatedRun:
 
     image: Any
     mask: Any
-    confounds: Any
+    confounds: pd.DataFrame
     maps: NDArray[np.float32]
 
 
@@ -128,14 +134,16 @@ def simulated_run(
     mask = _own_mask(template, random_stream(seed, participant, "mask"))
     depth = _depth_mm(mask, template.affine)[mask]
     maps = _own_maps(template, mask, parameters, random_stream(seed, participant, "maps"))
-    table = confounds(head_motion(random_stream(seed, participant, "head motion"), volumes))
+    motion = head_motion(random_stream(seed, participant, "head motion"), volumes)
     noise = random_stream(seed, participant, "noise")
     values = noise.standard_normal((volumes, len(depth))) / parameters.contrast_to_noise
     values += time_courses.astype(np.float64) @ maps.astype(np.float64)
     values *= parameters.signal
     artefacts = random_stream(seed, participant, "artefacts")
     values += _drift(template, mask, volumes, artefacts) * parameters.drift
-    values += _motion_artefact(template, mask, depth, table, artefacts) * parameters.motion_artefact
+    values += (
+        _motion_artefact(template, mask, depth, motion, artefacts) * parameters.motion_artefact
+    )
     brightness = random_stream(seed, participant, "brightness")
     values += _brightness(template, mask, depth, brightness)
     limits = np.iinfo(np.int16)
@@ -144,7 +152,7 @@ def simulated_run(
     return SimulatedRun(
         image=_nifti(whole, template.affine, repetition_time),
         mask=_nifti(mask.astype(np.uint8), template.affine),
-        confounds=table,
+        confounds=confounds(motion),
         maps=maps,
     )
 
@@ -192,27 +200,23 @@ def _drift(
     straight, bent = (
         _smooth_field(mask, template.affine, FIELD_MM, generator)[mask] for _ in range(2)
     )
-    return np.asarray((time * straight + 4 * time * (1 - time) * bent / 2), dtype=np.float64)
+    return np.asarray(time * straight + 2 * time * (1 - time) * bent, dtype=np.float64)
 
 
 def _motion_artefact(
     template: SourceTemplate,
     mask: NDArray[np.bool_],
     depth: NDArray[np.float64],
-    table: Any,
+    motion: NDArray[np.float64],
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Let rim voxels flare up as the head moves, and change while it is elsewhere."""
     rim = np.exp(-depth / RIM_MM)
-    motion = table.drop(columns=DISPLACEMENT).to_numpy()
-    elsewhere = np.abs(motion[:, :3]).sum(axis=1) + HEAD_RADIUS_MM * np.abs(motion[:, 3:]).sum(
-        axis=1
-    )
     flares, shades = (
         rim * _smooth_field(mask, template.affine, FIELD_MM, generator)[mask] for _ in range(2)
     )
-    jumps = table[DISPLACEMENT].fillna(0.0).to_numpy()
-    return np.asarray(np.outer(jumps, flares) + np.outer(elsewhere, shades), dtype=np.float64)
+    jumps = np.nan_to_num(framewise_displacement(motion))
+    return np.outer(jumps, flares) + np.outer(distance_from_start(motion), shades)
 
 
 def _brightness(

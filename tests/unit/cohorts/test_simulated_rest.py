@@ -282,6 +282,14 @@ def test_time_courses_are_slow_as_bold_signals_are() -> None:
     assert power[fast].mean() > 0.01 * power[slow].mean()
 
 
+def test_sources_of_controls_have_variance_one_however_short_the_run() -> None:
+    given = {"domains": DOMAINS, "repetition_time": 2.0, "seed": 1}
+    controls = range(1, 1201, 4)  # females, so that nothing is louder
+    for volumes in (20, 100):
+        courses = [true_time_courses(number, volumes=volumes, **given) for number in controls]
+        assert np.mean(np.square(courses)) == pytest.approx(1, rel=0.03)
+
+
 def test_power_is_one_over_f_seen_through_the_haemodynamic_response() -> None:
     """The response's transform is taken by numbers here, by its formula there."""
     seconds = np.arange(0, 80, 0.01)
