@@ -175,7 +175,15 @@ def _draw_families(axes: Axes, splits: pd.DataFrame, names: Sequence[str]) -> No
     axes.set_xlim(-0.6, max(len(found), 3) - 0.4)
     axes.set_xlabel("participants in the family")
     axes.set_ylabel("participants\nof the split (%)")
-    axes.legend(loc="upper right", frameon=False, handlelength=1.0, handleheight=0.8)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=len(names),
+        frameon=False,
+        handlelength=1.0,
+        handleheight=0.8,
+        borderaxespad=0.2,
+    )
 
 
 def _levels(values: pd.Series) -> pd.Series:
