@@ -84,7 +84,7 @@ labels, as many of each; a [8] MLP learns them for {EPOCHS} full-batch epochs at
 {BLOCKS} blocks per group kept at {STEPS} steps and {RELABELINGS} relabelings
 (`benchmarks/calibration.py`). Without a difference the share should be at most {ALPHA:g}. "Labels
 learnt": the model is trained to tell the random labels apart instead of rebuilding the digits; they
-are then not exchangeable, and no test here keeps its level and has power.
+are then not exchangeable, and the permutation tests find differences too often.
 "Contrast": the pixels of one group are multiplied, so there is something to find. The t-tests over
 seeds use {SEEDS} trainings of the same digits and labels that differ in their random start: they
 speak of these digits, and so find the chance differences between two draws of digits as well.
