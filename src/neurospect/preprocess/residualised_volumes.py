@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurospect.errors import BadInputError
-from neurospect.preprocess.aseg_stats import ETIV
+from neurospect.arrays.head_size import ETIV
 from neurospect.preprocess.volume_features import HeadSize, fit_volume_features
 
 FEATURE_COLUMNS = {

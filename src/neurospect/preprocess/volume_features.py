@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurospect.errors import BadInputError
-from neurospect.preprocess.aseg_stats import ETIV
+from neurospect.arrays.head_size import ETIV
 
 HeadSize = Literal["divide", "regress", "none"]
 NO_SPREAD = 1e-10  # a residual this small beside the values themselves is rounding

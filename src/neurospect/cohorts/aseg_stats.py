@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neurospect.arrays.head_size import ETIV
 from neurospect.arrays.tables import read_table
 from neurospect.errors import BadInputError
 
-ETIV = "EstimatedTotalIntraCranialVol"
 OLD_ETIV = "IntraCranialVol"  # the same measure, as FreeSurfer up to 5.1 calls it
 ID_COLUMN = "Measure:volume"
 # asegstats2table writes these beside the volumes: ratios and counts
@@ -74,7 +74,10 @@ def read_aseg_stats(path: str | Path) -> pd.Series[float]:
                 remedy="Keep one of the two, or run mri_segstats again.",
             )
         volumes[name] = _volume(final, f"{where}, {name}", cell)
-    _check_etiv(final, volumes.get(ETIV))
+    if ETIV not in volumes:
+        raise _no_etiv(final, "header")
+    if volumes[ETIV] == 0:
+        raise _no_head(final, "header")
     index = pd.Index(list(volumes), name="structure")
     return pd.Series(
         list(volumes.values()), index=index, name=_entry(header, "subjectname"), dtype=np.float64
@@ -105,6 +108,33 @@ def read_aseg_table(path: str | Path) -> pd.DataFrame:
         twice, a cell is no number or negative, or there is no estimated total intracranial
         volume.
     """
+    volumes, faults = read_aseg_rows(path)
+    for fault in faults.values():
+        raise fault
+    return volumes
+
+
+def read_aseg_rows(path: str | Path) -> tuple[pd.DataFrame, dict[str, BadInputError]]:
+    """Read the table of asegstats2table, and set aside rows whose cells are no volumes.
+
+    Parameters
+    ----------
+    path
+        As for `read_aseg_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `read_aseg_table` gives it, without the rows set aside.
+    dict of str to BadInputError
+        The first fault of each row set aside: a cell that is no number, negative or infinite,
+        or a head size of zero.
+
+    Raises
+    ------
+    BadInputError
+        As `read_aseg_table`, for what is wrong with the table as a whole.
+    """
     final = Path(path)
     frame = read_table(final, text=[ID_COLUMN])
     if frame.columns[0] != ID_COLUMN:
@@ -122,12 +152,13 @@ def read_aseg_table(path: str | Path) -> pd.DataFrame:
         frame = frame.rename(columns={OLD_ETIV: ETIV})
     if ETIV not in frame:
         raise _no_etiv(final, "columns")
-    cells = {name: _numbers(final, frame[name]) for name in frame.columns}
+    faults: dict[str, BadInputError] = {}
+    cells = {name: _numbers(final, frame[name], faults) for name in frame.columns}
     volumes = pd.DataFrame(cells, index=frame.index)
     # a missing one is refused where it is used; zero is no head
-    for participant, value in volumes[ETIV].items():
-        _check_etiv(final, value, f"{participant}, {ETIV}")
-    return volumes
+    for participant in volumes.index[volumes[ETIV] == 0]:
+        faults.setdefault(participant, _no_head(final, f"{participant}, {ETIV}"))
+    return volumes.drop(index=list(faults)), faults
 
 
 def _read_text(path: Path) -> str:
@@ -224,14 +255,14 @@ def _no_volume(path: Path, where: str, cell: object) -> BadInputError:
     )
 
 
-def _numbers(path: Path, column: pd.Series) -> pd.Series[float]:
-    """Turn a column into volumes; a missing cell stays missing."""
-    if pd.api.types.is_bool_dtype(column):
-        raise _no_volume(path, f"{column.index[0]}, {column.name}", column.iloc[0])
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    wrong = np.flatnonzero(column.notna() & ~((numbers >= 0) & np.isfinite(numbers)))
-    if len(wrong):
-        raise _no_volume(path, f"{column.index[wrong[0]]}, {column.name}", column.iloc[wrong[0]])
+def _numbers(path: Path, column: pd.Series, faults: dict[str, BadInputError]) -> pd.Series[float]:
+    """Turn a column into volumes; a missing cell stays missing, a wrong one is a fault."""
+    # as text, since a truth value would pass for 0 or 1
+    cells = column.astype(str) if pd.api.types.is_bool_dtype(column) else column
+    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
+    wrong = column.notna() & ~((numbers >= 0) & np.isfinite(numbers))
+    for who, cell in cells[wrong].items():
+        faults.setdefault(str(who), _no_volume(path, f"{who}, {column.name}", cell))
     return numbers
 
 
@@ -249,17 +280,14 @@ def _participants(path: Path, column: pd.Series[str]) -> list[str]:
     return column.to_list()
 
 
-def _check_etiv(path: Path, value: float | None, where: str = "header") -> None:
-    if value is None:
-        raise _no_etiv(path, where)
-    if value == 0:
-        raise BadInputError(
-            path,
-            where,
-            found=0,
-            expected="a volume above 0 mm³",
-            remedy="Check this subject's Talairach registration, from which it is estimated.",
-        )
+def _no_head(path: Path, where: str) -> BadInputError:
+    return BadInputError(
+        path,
+        where,
+        found=0,
+        expected="a volume above 0 mm³",
+        remedy="Check this subject's Talairach registration, from which it is estimated.",
+    )
 
 
 def _no_etiv(path: Path, where: str) -> BadInputError:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurospect.cohorts.aseg_stats import read_aseg_rows, read_aseg_stats, read_aseg_table
 from neurospect.errors import BadInputError
-from neurospect.preprocess.aseg_stats import read_aseg_stats, read_aseg_table
 
 STRUCTURES = [
     (4, "Left-Lateral-Ventricle", 7052.1),
@@ -186,6 +186,26 @@ def test_what_is_no_volume_in_a_table_is_refused_with_its_participant(
     rows: dict[str, list[object]] = {"a": [1.0] * 10, "b": [1.0, cell, *[1.0] * 8]}
     message = refusal(read_aseg_table, written(aseg_table(rows)))
     assert f"b, Left-Thalamus: found {cell}" in message
+
+
+def test_rows_with_a_cell_that_is_no_volume_are_set_aside_and_the_others_read(
+    written: Callable[[str], Path],
+) -> None:
+    sound = [1.0] * 10
+    rows: dict[str, list[object]] = {
+        "a": sound,
+        "b": [1.0, -2, "x", *[1.0] * 7],
+        "c": [*[1.0] * 9, 0],
+        "d": sound,
+    }
+    volumes, faults = read_aseg_rows(written(aseg_table(rows)))
+    assert volumes.index.to_list() == ["a", "d"]
+    assert (volumes == 1.0).all(axis=None)
+    fields = {who: (fault.field, fault.found) for who, fault in faults.items()}
+    assert fields == {
+        "b": ("b, Left-Thalamus", -2),
+        "c": ("c, EstimatedTotalIntraCranialVol", 0),
+    }
 
 
 def test_a_column_of_truth_values_is_no_volume(written: Callable[[str], Path]) -> None:
