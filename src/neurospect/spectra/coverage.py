@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
 from neurospect.errors import BadInputError
@@ -47,21 +48,25 @@ def coverage_of(model: nn.Module) -> Coverage:
     BadInputError
         When no weight of the model can be recorded.
     """
-    visible = _visible_names(model)
+    why_hidden = _why_hidden(model)
     matrices: dict[str, WeightMatrix] = {}
     unrecorded: dict[str, str] = {}
     only_by_group: dict[str, str] = {}
     for name, holders in _holders(model).items():
         module, layer = holders[name]
         parameter = model.get_parameter(name)
-        reason = _why_unrecorded(parameter, layer)
+        reason = _why_unrecorded(parameter, module, layer)
         if reason:
             unrecorded[name] = reason
             continue
         matrices.update(weight_matrices(name, parameter, module, layer))
-        hidden = [holders[held] for held in holders if held not in visible]
-        if hidden:
-            only_by_group[name] = _why_hidden(*hidden[0])
+        reasons = [
+            why_hidden.get(held, f"hooks do not show adjoints of {type(holder).__name__}")
+            for held, (holder, _) in holders.items()
+        ]
+        if any(reasons):
+            reason = next(filter(None, reasons))
+            only_by_group[name] = f"{reason}; recorded by spectra.backward only"
     if not matrices:
         raise BadInputError(
             "GradientSpectra",
@@ -130,12 +135,15 @@ def _is_watchable(module: nn.Module, layer: Layer) -> bool:
     return layer.watch is not None and not layer.why_unwatched(module)
 
 
-def _visible_names(model: nn.Module) -> set[str]:
-    """Names, all of them where modules are shared, of the weights that hooks show."""
+def _why_hidden(model: nn.Module) -> dict[str, str]:
+    """Say why hooks do not show a weight, empty where they do, by all names of each weight.
+
+    Weights of layer types that hooks cannot watch are left out.
+    """
     return {
-        f"{path}.{name}" if path else name
+        f"{path}.{name}" if path else name: layer.why_unwatched(module)
         for path, module in model.named_modules(remove_duplicate=False)
-        if _is_watchable(module, layer := _layer_of(module))
+        if (layer := _layer_of(module)).watch is not None
         for name in layer.weights(module)
     }
 
@@ -151,17 +159,12 @@ def _holders(model: nn.Module) -> dict[str, dict[str, tuple[nn.Module, Layer]]]:
     return holders
 
 
-def _why_unrecorded(parameter: nn.Parameter, layer: Layer) -> str:
-    if parameter.ndim < 2 or (parameter.ndim > 2 and parameter.numel() == max(parameter.shape)):
+def _why_unrecorded(parameter: nn.Parameter, module: nn.Module, layer: Layer) -> str:
+    is_row = parameter.ndim > 2 and parameter.numel() == max(parameter.shape)
+    if parameter.ndim < 2 or (is_row and not isinstance(module, _ConvNd)):
         return "a vector has a norm, not a spectrum"
     if layer.why_no_matrix:
         return layer.why_no_matrix
     if parameter.is_complex():
         return "complex numbers are not covered"
     return "" if parameter.requires_grad else "frozen: it has no gradient"
-
-
-def _why_hidden(module: nn.Module, layer: Layer) -> str:
-    reason = layer.why_unwatched(module) if layer.watch is not None else ""
-    kind = type(module).__name__
-    return f"{reason or f'hooks do not show adjoints of {kind}'}; recorded by spectra.backward only"

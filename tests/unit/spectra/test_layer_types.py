@@ -8,7 +8,9 @@ from torch import nn
 from torch.nn.utils import rnn
 from transformers import BertConfig, BertModel
 
+from neurospect.errors import BadInputError
 from neurospect.spectra import BlockPlan, GradientSpectra
+from neurospect.training.backward import backward_by_parts
 
 LABELS = np.array([0, 1, 2, 1, 0, 1, 0, 2])
 SAMPLES = len(LABELS)
@@ -43,13 +45,11 @@ def whole_input(model, *shape):
 
 
 def convolution(layer, *shape, blocks=1):
-    torch.manual_seed(0)
     model = nn.Sequential(layer, nn.Tanh())
     return Case(model, whole_input(model, *shape), blocks={"0.weight": blocks})
 
 
 def recurrent(kind, gates, *, batch_first=True, last_only=False, initial=False, **options):
-    torch.manual_seed(0)
     model = nn.ModuleDict({"net": kind(3, 4, batch_first=batch_first, **options)})
     inputs = numbers(SAMPLES, 5, 3)
     directions = model["net"].num_layers * (2 if model["net"].bidirectional else 1)
@@ -70,7 +70,6 @@ def recurrent(kind, gates, *, batch_first=True, last_only=False, initial=False, 
 
 
 def packed(kind, gates, *, is_sorted, **options):
-    torch.manual_seed(0)
     model = nn.ModuleDict({"net": kind(3, 4, batch_first=True, **options)})
     inputs = numbers(SAMPLES, 6, 3)
     lengths = torch.tensor([6, 5, 5, 4, 4, 3, 2, 1] if is_sorted else [3, 6, 1, 5, 2, 4, 6, 2])
@@ -87,7 +86,6 @@ def packed(kind, gates, *, is_sorted, **options):
 
 
 def attention(*, batch_first, crossed=False, masked=False, uses_weights=False, **options):
-    torch.manual_seed(0)
     model = nn.ModuleDict({"net": nn.MultiheadAttention(4, 2, batch_first=batch_first, **options)})
     inputs, others = numbers(SAMPLES, 5, 4), numbers(SAMPLES, 6, options.get("kdim", 4), seed=2)
     hidden = torch.arange(6 if crossed else 5) >= torch.arange(SAMPLES)[:, None] + 2
@@ -109,7 +107,6 @@ def attention(*, batch_first, crossed=False, masked=False, uses_weights=False, *
 
 
 def encoder(*, batch_first, norm_first=False):
-    torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(
         4, 2, 6, dropout=0.0, batch_first=batch_first, norm_first=norm_first
     )
@@ -126,7 +123,6 @@ def encoder(*, batch_first, norm_first=False):
 
 
 def bert():
-    torch.manual_seed(0)
     sizes = {"hidden_size": 6, "num_attention_heads": 2, "intermediate_size": 8}
     config = BertConfig(
         vocab_size=11, num_hidden_layers=2, max_position_embeddings=7, **sizes,
@@ -144,7 +140,6 @@ def bert():
 
 def tied_decoder():
     """Tokens in and out by one table, as in language models."""
-    torch.manual_seed(0)
     table = nn.Embedding(7, 4)
     decoder = nn.Linear(4, 7, bias=False)
     decoder.weight = table.weight
@@ -154,7 +149,6 @@ def tied_decoder():
 
 
 def unrolled_cell(kind, gates):
-    torch.manual_seed(0)
     model = nn.ModuleDict({"net": kind(3, 4)})
     inputs = numbers(SAMPLES, 5, 3)
 
@@ -179,7 +173,6 @@ class LearnedPositions(nn.Module):
 
 
 def learned_positions():
-    torch.manual_seed(0)
     model = LearnedPositions()
     return Case(model, whole_input(model, 5, 3))
 
@@ -298,11 +291,26 @@ def recorded(case, way, **options):
     return spectra
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_going_group_by_group_gives_the_spectra_of_autograd(case):
-    case = CASES[case]()
-    expected = expected_matrices(case)
-    tree = recorded(case, "by group").to_datatree()
+def build(name):
+    torch.manual_seed(0)
+    return CASES[name]()
+
+
+# Weights that hooks do not show.
+HIDDEN = {
+    "transposed conv2d": {"0.weight"},
+    "transposed conv1d, grouped": {"0.weight"},
+    "lstm, projected": {"net.weight_ih_l0", "net.weight_hh_l0", "net.weight_hr_l0"},
+    "lstm cell": {"net.weight_ih", "net.weight_hh"},
+    "gru cell": {"net.weight_ih", "net.weight_hh"},
+    "rnn cell": {"net.weight_ih", "net.weight_hh"},
+    "bert": {f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")},
+    "tied decoder": {"0.weight"},
+    "learned positions": {"positions"},
+}
+
+
+def check_gradients(tree, expected):
     assert set(tree.children) == set(expected)
     for name, matrices in expected.items():
         values = np.linalg.svd(matrices, compute_uv=False)
@@ -313,9 +321,32 @@ def test_going_group_by_group_gives_the_spectra_of_autograd(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_going_group_by_group_gives_the_spectra_of_autograd(case):
+    case = build(case)
+    expected = expected_matrices(case)
+    check_gradients(recorded(case, "by group").to_datatree(), expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hooks_give_the_spectra_of_autograd_of_all_weights_but_those_listed(name):
+    case, hidden = build(name), HIDDEN.get(name, set())
+    expected = {
+        weight: matrices
+        for weight, matrices in expected_matrices(case).items()
+        if weight.partition("[")[0] not in hidden
+    }
+    assert set(GradientSpectra(case.model).only_by_group) == hidden
+    if expected:
+        check_gradients(recorded(case, "in pass").to_datatree(), expected)
+    else:
+        with pytest.raises(BadInputError, match=r"Call spectra\.backward"):
+            recorded(case, "in pass")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_blocks_have_the_gradients_of_autograd(case):
     """Two blocks of one sample in each of the groups 0 and 2, in the order of the batch."""
-    case = CASES[case]()
+    case = build(case)
     expected = expected_matrices(case)
     plan = BlockPlan(("2", "0"), 2, frozenset({0}))
     spectra = recorded(case, "by group", blocks=plan)
@@ -336,7 +367,105 @@ def test_blocks_have_the_gradients_of_autograd(case):
 def test_keeping_blocks_does_not_change_the_gradients_by_a_bit():
     gradients = []
     for blocks in (None, BlockPlan(("0", "1"), 2, frozenset({0}))):
-        case = CASES["transformer encoder"]()
+        case = build("transformer encoder")
         recorded(case, "by group", blocks=blocks)
         gradients.append([p.grad for p in case.model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def two_hundred_adam_steps(case, step):
+    optimizer = torch.optim.Adam(case.model.parameters(), lr=1e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        step()
+        optimizer.step()
+    return [p.detach().clone() for p in case.model.parameters()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["conv1d, circular", "gru, both ways, initial states", "transformer encoder, time first"],
+)
+def test_two_hundred_adam_steps_are_bit_identical_with_and_without_hooks(name):
+    """Layers that are run again for their adjoints leave no trace either."""
+    plain, watched = build(name), build(name)
+    spectra = GradientSpectra(watched.model, LABELS, every=2, factors_every=10, over_ties=True)
+    with spectra:
+        found = two_hundred_adam_steps(
+            watched, lambda: watched.losses_of(slice(None)).mean().backward()
+        )
+    assert spectra.step == 200
+    expected = two_hundred_adam_steps(plain, lambda: plain.losses_of(slice(None)).mean().backward())
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["conv2d, depthwise", "lstm, packed", "bert"])
+def test_training_by_parts_is_bit_identical_with_and_without_recording(name):
+    plain, watched = build(name), build(name)
+    spectra = GradientSpectra(
+        watched.model, LABELS, factors_every=50, blocks=BlockPlan(("0", "1"), 2, frozenset({0, 99}))
+    )
+    rows = spectra.groups.rows
+    with spectra:
+        found = two_hundred_adam_steps(
+            watched, lambda: spectra.backward(lambda part: watched.losses_of(part).mean())
+        )
+    expected = two_hundred_adam_steps(
+        plain,
+        lambda: backward_by_parts(
+            list(plain.model.parameters()), rows, spectra.groups.sizes,
+            lambda part: plain.losses_of(part).mean(),
+        ),
+    )  # fmt: skip
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["conv1d, grouped", "gru", "attention, crossed", "bert"])
+def test_both_ways_give_the_same_blocks(name):
+    plan = BlockPlan(("2", "0"), 2, frozenset({0}))
+    in_pass = recorded(build(name), "in pass", blocks=plan).to_block_datatree()
+    by_group = recorded(build(name), "by group", blocks=plan).to_block_datatree()
+    assert in_pass.children
+    for weight, node in in_pass.children.items():
+        np.testing.assert_allclose(
+            node["gradient"], by_group[weight]["gradient"], rtol=1e-9, atol=1e-13
+        )
+
+
+def test_a_layer_whose_dropout_would_be_drawn_anew_is_recorded_in_neither_way():
+    kinds = [
+        nn.LSTM(3, 4, num_layers=2, dropout=0.5, batch_first=True),
+        nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True),
+    ]
+    for layer in kinds:
+        spectra = GradientSpectra(nn.ModuleDict({"net": layer}))
+        reasons = spectra.only_by_group.values()
+        assert reasons and all("dropout would be drawn anew" in reason for reason in reasons)
+        spectra = GradientSpectra(layer, LABELS)
+        with pytest.raises(BadInputError, match="draws its mask anew"):
+            spectra.backward(lambda rows: torch.zeros(()))
+
+
+def test_where_samples_come_second_linear_layers_follow_the_recurrent_ones():
+    """As many time steps as samples: the lengths alone would not tell them apart."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"net": nn.GRU(3, 4), "readout": nn.Linear(4, 2)})
+    inputs = numbers(SAMPLES, SAMPLES, 3)
+
+    def losses_of(rows):
+        return squares(model["readout"](model["net"](inputs[rows].transpose(0, 1))[0]), dim=1)
+
+    case = Case(model, losses_of, {f"net.weight_{part}_l0": GRU_GATES for part in ("ih", "hh")})
+    expected = expected_matrices(case)
+    for way in ("in pass", "by group"):
+        check_gradients(recorded(case, way).to_datatree(), expected)
+
+
+def test_samples_that_come_second_are_refused_where_they_were_not_expected():
+    model, time_first = nn.Linear(4, 2).double(), numbers(5, SAMPLES, 4)
+    with pytest.raises(BadInputError, match="batch_first=False"), GradientSpectra(model, LABELS):
+        model(time_first)
+    with GradientSpectra(model, LABELS, batch_first=False) as spectra:
+        squares(model(time_first), dim=1).mean().backward()
+    case = Case(model, lambda rows: squares(model(time_first[:, rows]), dim=1))
+    check_gradients(spectra.to_datatree(), expected_matrices(case))

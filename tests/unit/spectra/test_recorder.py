@@ -473,3 +473,113 @@ def test_going_group_by_group_needs_groups():
     spectra = GradientSpectra(network())
     with pytest.raises(BadInputError, match="groups: found none"), spectra:
         spectra.backward(lambda rows: squared_error(network()(batch()[rows])).mean())
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_labels_of_another_length_than_the_batch_are_refused_at_any_step(by_group):
+    model = network()
+    spectra = GradientSpectra(model, [0, 1] * 6)
+
+    def one_pass(inputs):
+        if by_group:
+            spectra.backward(lambda rows: squared_error(model(inputs[rows])).mean())
+        else:
+            squared_error(model(inputs)).mean().backward()
+
+    with spectra:
+        one_pass(batch())
+        before = [p.grad.clone() for p in model.parameters()]
+        # Group 1 ends at sample 11, and the batch now at 7.
+        with pytest.raises((BadInputError, IndexError)):
+            one_pass(batch(8))
+        for one, other in zip(before, model.parameters(), strict=True):
+            assert torch.equal(one, other.grad)
+        one_pass(batch())
+    assert spectra.to_datatree()["0.weight"]["step"].values.tolist() == [0, 1]
+
+
+def test_a_batch_cut_short_by_slices_is_refused_group_by_group():
+    """A slice beyond the end of a tensor is no error of its own."""
+    model, inputs = network(), batch(8)
+    spectra = GradientSpectra(model, [0] * 6 + [1] * 6)
+    with pytest.raises(BadInputError, match="found 6 labels, expected 2, one per sample"), spectra:
+        spectra.backward(lambda rows: squared_error(model(inputs[rows])).mean())
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_under_autocast_the_spectra_are_those_of_gradients_rounded_to_its_type(by_group):
+    inputs, labels = batch(12, 6, torch.float32), [0, 1] * 6
+
+    def recorded(enabled):
+        model = network(dtype=torch.float32)
+
+        def loss_of(rows):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                return squared_error(model(inputs[rows]).float()).mean()
+
+        with GradientSpectra(model, labels) as spectra:
+            if by_group:
+                spectra.backward(loss_of)
+            else:
+                loss_of(slice(None)).backward()
+        return model, spectra.to_datatree()
+
+    model, mixed = recorded(enabled=True)
+    _, single = recorded(enabled=False)
+    assert (mixed.attrs["dtype"], mixed.attrs["computed_in"]) == ("float32", "bfloat16")
+    assert single.attrs["computed_in"] == "float32"
+    for name in ("0.weight", "2.weight"):
+        gradient = mixed[name]["gradient"].sel(step=0)
+        assert model.get_parameter(name).grad.dtype == torch.float32
+        in_grad = torch.linalg.svdvals(model.get_parameter(name).grad)
+        np.testing.assert_allclose(gradient.sel(group="all"), in_grad, atol=0.01 * in_grad[0])
+        for quantity in ("gradient", "activation", "adjoint"):
+            exact = single[name][quantity]
+            np.testing.assert_allclose(mixed[name][quantity], exact, atol=0.02 * float(exact.max()))
+            assert not np.array_equal(mixed[name][quantity], exact) or name == "0.weight"
+        floor = mixed[name]["noise_floor"].sel(step=0, group="all")
+        assert floor == gradient.sel(group="all", rank=1) * torch.finfo(torch.bfloat16).eps
+
+
+def test_blocks_are_not_kept_where_batches_are_accumulated():
+    spectra = GradientSpectra(network(), [0, 1] * 6, blocks=BlockPlan(("0",), 2, frozenset({0})))
+    with pytest.raises(BadInputError, match="no blocks where batches are accumulated"):
+        spectra.one_step().__enter__()
+
+
+def test_blocks_of_other_sizes_than_before_are_refused():
+    model, plan = network(), BlockPlan(("0", "1"), 6, frozenset({0, 1}))
+    with GradientSpectra(model, [0, 1] * 6, blocks=plan) as spectra:
+        squared_error(model(batch())).mean().backward()
+        spectra.groups = [0, 1] * 3
+        with pytest.raises(BadInputError, match="step 1: found other blocks"):
+            squared_error(model(batch(6))).mean().backward()
+
+
+@given(
+    samples=st.integers(2, 6),
+    time=st.integers(1, 6),
+    channels=st.integers(1, 5),
+    kernel=st.integers(1, 3),
+    hidden=st.integers(1, 6),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25, deadline=None)
+def test_recurrent_and_convolutional_ranks_never_exceed_their_bounds(
+    samples, time, channels, kernel, hidden, seed
+):
+    torch.manual_seed(seed)
+    inputs = torch.randn(samples, time + kernel - 1, channels, dtype=torch.float64)
+    convolution = nn.Conv1d(channels, hidden, kernel).double()
+    net = nn.RNN(hidden, hidden, batch_first=True).double()
+    model = nn.ModuleList([convolution, net])
+    with GradientSpectra(model) as spectra:
+        features = convolution(inputs.mT).mT
+        net(features)[0].square().sum((1, 2)).mean().backward()
+    for name, bound in (
+        ("0.weight", min(hidden, channels * kernel, samples * time)),
+        ("1.weight_ih_l0", min(hidden, samples * time)),
+        ("1.weight_hh_l0", min(hidden, samples * (time - 1))),
+    ):
+        node = spectra.to_datatree()[name].sel(step=0, group="all")
+        assert int((node["gradient"] > node["noise_floor"]).sum()) <= bound

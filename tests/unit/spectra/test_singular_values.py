@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from neurospect.spectra.singular_values import (
     noise_floor,
     paper_bound,
+    product_singular_values,
     singular_values,
     singular_values_of_gram,
 )
@@ -65,6 +66,32 @@ def test_rounding_noise_of_a_matrix_of_rank_two_lies_under_the_floor():
     values = singular_values(matrix)
     floor = noise_floor(values[:1], (200, 30), torch.float32)
     assert (values > floor).sum() == 2
+
+
+@given(
+    st.integers(0, 9),
+    SHAPES,
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_gradient_has_the_same_values_formed_or_not(samples, shape, dtype, seed):
+    """From no sample to more than there are inputs and outputs."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(2, samples, shape[0])).astype(dtype)
+    d = rng.normal(size=(2, samples, shape[1])).astype(dtype)
+    products = d.astype(np.float64).transpose(0, 2, 1) @ a.astype(np.float64)
+    expected = scipy.linalg.svdvals(products[0]), scipy.linalg.svdvals(products[1])
+    found = product_singular_values(torch.from_numpy(a), torch.from_numpy(d)).numpy()
+    tolerance = 1e-10 if dtype is np.float64 else 1e-5
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1, np.max(expected)))
+
+
+def test_activations_that_are_not_finite_give_nan_and_leave_the_others():
+    a, d = torch.ones(2, 3, 9), torch.ones(2, 3, 8)
+    a[1, 0, 0] = torch.nan
+    values = product_singular_values(a, d)
+    assert values[0].isfinite().all() and values[1].isnan().all()
 
 
 def test_the_papers_products_are_not_the_singular_values_of_the_gradient():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 
@@ -120,6 +122,44 @@ class Layer:
     weights: Callable[[Any], dict[str, nn.Parameter]] = lambda module: {"weight": module.weight}
     why_unwatched: Callable[[Any], str] = lambda module: ""
     samples: Callable[[Call, int], int] = lambda call, dim: 0
+
+
+def watch_outputs(
+    outputs: Sequence[Tensor],
+    receiver: Receiver,
+    show: Callable[[Sequence[Tensor | None]], None],
+) -> None:
+    """Have `show` called with the gradients of a layer's outputs once the backward pass is over.
+
+    For layers that have to be run again before their adjoints are known.
+
+    Parameters
+    ----------
+    outputs
+        Of one call.
+    receiver
+        Who waits for the adjoints.
+    show
+        Given a gradient for each output, None where the loss does not depend on it; may
+        differentiate.
+    """
+    found: dict[int, Tensor] = {}
+
+    def show_found() -> None:
+        gradients = [found.get(place) for place in range(len(outputs))]
+        found.clear()
+        with torch.enable_grad(), torch.autocast(outputs[0].device.type, enabled=False):
+            show(gradients)
+
+    def reached(place: int, gradient: Tensor) -> None:
+        if receiver.begin():
+            if not found:
+                receiver.when_pass_ends(show_found)
+            found[place] = gradient.detach()
+
+    for place, output in enumerate(outputs):
+        if output.requires_grad:
+            output.register_hook(partial(reached, place))  # type: ignore[no-untyped-call]
 
 
 def samples_of_rows(call: Call, dim: int) -> int:
