@@ -15,7 +15,7 @@ rule simulate_rest:
         "../envs/cohorts.yaml"
     params:
         settings=SETTINGS.config.cohorts.of("simulated-rest").model_dump(),
-        fwhm_mm=14.0,
+        fwhm_mm=18.0,
         code=code_of("simulate_rest"),
         environment=pins_of("cohorts"),
     message:
