@@ -43,6 +43,7 @@ SPLITS = f"{RESULTS}/{{cohort}}/splits"
 VOLUMES = f"{RESULTS}/{{cohort}}/residualised"
 EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
 PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
+PANEL_OF_SEEDS = f"{EXPERIMENT}/{{panel}}/seeds"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
 OF_NO_PEOPLE = ("mnist", "sinusoid")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
@@ -112,6 +113,14 @@ def from_compared_panel(file):
         return os.path.join(PANEL.format(**{**wildcards, "panel": panel}), file)
 
     return path
+
+
+def of_every_seed(file):
+    """One file of a panel for every seed."""
+    return lambda wildcards: [
+        f"{PANEL.format(**{**wildcards, 'seed': seed})}/{file}"
+        for seed in SETTINGS.config.seeds
+    ]
 
 
 def groups_are_the_target(wildcards):
@@ -372,6 +381,18 @@ def figures_of_all_experiments():
                 f"{panels}/group_differences", panel=list(chosen.comparisons)
             )
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+
+
+def summaries_of_seeds():
+    """What all seeds of a comparison say together, where there are several."""
+    return [
+        f"{PANEL_OF_SEEDS}/seed_summary.tsv".format(
+            cohort=chosen.cohort, experiment=name, panel=panel
+        )
+        for name, chosen in SETTINGS.experiments.items()
+        for panel in chosen.comparisons
+        if len(SETTINGS.config.seeds) > 1
+    ]
 
 
 def figures_of_all_cohorts():

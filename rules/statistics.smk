@@ -25,7 +25,8 @@ rule permute_labels:
 
 
 # Test group differences
-# By the maximum statistic over relabelings; and, labelled as such, by the paper's t-tests.
+# By the maximum statistic and by the mass of clusters, over relabelings; how large they are;
+# and, labelled as such, by the paper's t-tests.
 rule test_group_differences:
     input:
         differences=f"{PANEL}/permuted_differences.nc",
@@ -33,6 +34,14 @@ rule test_group_differences:
     output:
         permutation_test=f"{PANEL}/permutation_test.tsv",
         permutation_test_columns=f"{PANEL}/permutation_test.json",
+        weights=f"{PANEL}/weights.tsv",
+        weights_columns=f"{PANEL}/weights.json",
+        clusters=f"{PANEL}/clusters.tsv",
+        clusters_columns=f"{PANEL}/clusters.json",
+        cluster_cells=f"{PANEL}/cluster_cells.tsv",
+        cluster_cells_columns=f"{PANEL}/cluster_cells.json",
+        effect_sizes=f"{PANEL}/effect_sizes.tsv",
+        effect_sizes_columns=f"{PANEL}/effect_sizes.json",
         t_tests=f"{PANEL}/t_tests.tsv",
         t_tests_columns=f"{PANEL}/t_tests.json",
         record=f"{PANEL}/test_group_differences.record.json",
@@ -45,6 +54,7 @@ rule test_group_differences:
     params:
         groups=of_panel("groups"),
         alpha=of_experiment("permutation.alpha"),
+        forming=of_experiment("permutation.cluster_forming_z"),
         labels_are_target=groups_are_the_target,
         code=code_of("test_group_differences"),
         environment=pins_of("statistics"),
@@ -52,3 +62,27 @@ rule test_group_differences:
         "Testing groups of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
     script:
         "../scripts/test_group_differences.py"
+
+
+# Summarise the seeds of a comparison
+# Trainings that differ in their random start only; the participants are the same.
+rule summarise_seeds:
+    input:
+        permutation_tests=of_every_seed("permutation_test.tsv"),
+    output:
+        summary=f"{PANEL_OF_SEEDS}/seed_summary.tsv",
+        summary_columns=f"{PANEL_OF_SEEDS}/seed_summary.json",
+        record=f"{PANEL_OF_SEEDS}/summarise_seeds.record.json",
+    log:
+        f"{PANEL_OF_SEEDS}/summarise_seeds.log",
+    benchmark:
+        f"{PANEL_OF_SEEDS}/summarise_seeds.benchmark.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        code=code_of("summarise_seeds"),
+        environment=pins_of("statistics"),
+    message:
+        "Summarising the seeds of {wildcards.experiment}, panel {wildcards.panel}"
+    script:
+        "../scripts/summarise_seeds.py"

@@ -5,25 +5,36 @@ from typing import Any
 from neurospect.arrays.labelled import read_datatree
 from neurospect.arrays.tables import write_table
 from neurospect.provenance.job import recorded_job
+from neurospect.stats.cluster_differences import (
+    CLUSTER_CELL_COLUMNS,
+    CLUSTER_COLUMNS,
+    cluster_tables,
+)
+from neurospect.stats.effect_sizes import EFFECT_COLUMNS, effect_sizes
 from neurospect.stats.group_differences import (
     PERMUTATION_COLUMNS,
     T_TEST_COLUMNS,
+    WEIGHT_COLUMNS,
     permutation_table,
     t_test_table,
+    weight_table,
 )
 
 
 def main(snakemake: Any) -> None:
-    params = snakemake.params
+    params, output = snakemake.params, snakemake.output
     with recorded_job(snakemake):
-        permutation_test = permutation_table(
-            read_datatree(snakemake.input.differences),
-            alpha=params.alpha,
-            labels_are_target=params.labels_are_target,
-        )
+        differences = read_datatree(snakemake.input.differences)
+        judged = {"alpha": params.alpha, "labels_are_target": params.labels_are_target}
+        clusters, cells = cluster_tables(differences, forming=params.forming, **judged)
         t_tests = t_test_table(read_datatree(snakemake.input.spectra), params.groups)
-        write_table(snakemake.output.permutation_test, permutation_test, PERMUTATION_COLUMNS)
-        write_table(snakemake.output.t_tests, t_tests, T_TEST_COLUMNS)
+        permutation_test = permutation_table(differences, **judged)
+        write_table(output.permutation_test, permutation_test, PERMUTATION_COLUMNS)
+        write_table(output.weights, weight_table(differences, **judged), WEIGHT_COLUMNS)
+        write_table(output.clusters, clusters, CLUSTER_COLUMNS)
+        write_table(output.cluster_cells, cells, CLUSTER_CELL_COLUMNS)
+        write_table(output.effect_sizes, effect_sizes(differences), EFFECT_COLUMNS)
+        write_table(output.t_tests, t_tests, T_TEST_COLUMNS)
 
 
 if "snakemake" in globals():

@@ -146,6 +146,9 @@ class PermutationSettings(Strict):
         default=12, description="blocks of samples per group whose labels are permuted"
     )
     alpha: Share = Field(default=0.05, description="family-wise error rate")
+    cluster_forming_z: Positive = Field(
+        default=2.0, description="smallest absolute z of a step and rank that joins a cluster"
+    )
     seed: Seed = Field(default=0, description="which relabelings")
 
 
