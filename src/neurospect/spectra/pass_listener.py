@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,11 @@ from neurospect.spectra.layers.layer import ROWS, Call, Form, Layer, may_hold
 from neurospect.spectra.spectrum_of_rows import DataInput
 from neurospect.spectra.step_record import StepRecord, Wanted
 from neurospect.spectra.uses import Use
+
+log = logging.getLogger(__name__)
+
+# Autocast alone makes the two ways to sum a gradient differ by a share of this order.
+WORTH_A_WARNING = 0.05
 
 
 class PassListener:
@@ -47,13 +54,13 @@ class PassListener:
         self.computed_in = ""
         self._coverage = coverage
         self._end_pass = end_pass
-        self._device = next(iter(coverage.matrices.values())).parameter.device.type
         self._shown: dict[int, list[str]] = {}
         for name in coverage.shown:
             self._shown.setdefault(id(coverage.matrices[name].parameter), []).append(name)
         self._whole: SampleGroups | None = None
         self._data: dict[str, DataInput] = {}
         self._handles: list[RemovableHandle] = []
+        self._is_checked = False
         self.begin_step(Wanted())
 
     def attach(self) -> None:
@@ -115,8 +122,9 @@ class PassListener:
         """Refuse a batch whose length differs from the labels'; say whether to watch this call."""
         if self._is_deaf or not torch.is_grad_enabled():
             return False
-        if torch.is_autocast_enabled(self._device):
-            self.computed_in = str(torch.get_autocast_dtype(self._device)).removeprefix("torch.")
+        device = next(iter(self._coverage.matrices.values())).parameter.device.type
+        if torch.is_autocast_enabled(device):
+            self.computed_in = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
         if self._part is None:
             self.groups_of(layer.samples(call, self.samples_dim))
             return True
@@ -130,6 +138,11 @@ class PassListener:
         """Note that a backward pass is under way; say whether its step is recorded."""
         if self._part is None and not self._is_in_pass:
             self._is_in_pass = True
+            self._had_no_gradient = [
+                name
+                for name in self._coverage.shown
+                if self._coverage.matrices[name].parameter.grad is None
+            ]
             # Runs when this backward pass has ended, whatever started it.
             torch.autograd.Variable._execution_engine.queue_callback(self._end_own_pass)
         return self.record.wanted.anything
@@ -147,7 +160,7 @@ class PassListener:
         """Take the activation A and the adjoint Δ of one use of a weight, as `Receiver` says."""
         is_data = is_data and activation.dtype == weight.dtype
         a, d = activation.to(weight.dtype), adjoint.to(weight.dtype)
-        with torch.autocast(self._device, enabled=False):
+        with torch.autocast(weight.device.type, enabled=False):
             for name in self._shown.get(id(weight), ()):
                 matrix = self._coverage.matrices[name]
                 if role in ("", matrix.role):
@@ -181,7 +194,28 @@ class PassListener:
     def _end_own_pass(self) -> None:
         self._run_jobs()
         self._is_in_pass = False
+        if self.record.wanted.gradient and not self._is_checked:
+            self._check_gradients()
         self._end_pass()
+
+    def _check_gradients(self) -> None:
+        """Warn, once, of weights whose gradient is more than what goes through their layer."""
+        self._is_checked = True
+        squares: dict[nn.Parameter, float] = {}
+        for name in self._had_no_gradient:
+            weight = self._coverage.matrices[name].parameter
+            if weight.grad is not None and not weight._backward_hooks:
+                squares[weight] = squares.get(weight, 0.0) + self.record.gradient_norm(name) ** 2
+        for weight, square in squares.items():
+            assert weight.grad is not None
+            norm = float(weight.grad.norm())
+            if abs(math.sqrt(square) - norm) > WORTH_A_WARNING * norm:
+                log.warning(
+                    "%s: what goes through the layer is a gradient of norm %.3g, but .grad has "
+                    "norm %.3g; the loss also uses the weight elsewhere (a penalty, a functional "
+                    "call), which only spectra.backward records",
+                    " and ".join(self._shown[id(weight)]), math.sqrt(square), norm,
+                )  # fmt: skip
 
     def _refuse_to_record_in_pass(self, weight: Tensor) -> None:
         raise BadInputError(

@@ -65,6 +65,9 @@ class GradientSpectra:
     over_ties
         Record, at the steps of `factors_every`, also the gradient at each place where a weight is
         tied: time step, token or kernel position.
+    leading
+        Record so many singular values, the largest, of weights with 512 inputs and outputs or more;
+        `gradient_error` tells how far off they may be. By default all, exactly.
     blocks
         Keep the gradients of blocks of samples at chosen steps, for a permutation test.
     smallest_group
@@ -95,6 +98,7 @@ class GradientSpectra:
         quantities: Sequence[str] = QUANTITIES,
         factors_every: int | None = None,
         over_ties: bool = False,
+        leading: int | None = None,
         blocks: BlockPlan | None = None,
         smallest_group: int = 2,
         batch_first: bool | None = None,
@@ -127,7 +131,11 @@ class GradientSpectra:
         self._is_accumulating = False
         self._begin_step()
         self._engines: set[str] = set()
-        self._trajectory = Trajectory(self._matrices, self._quantities_of_weights())
+        if leading is not None:
+            _positive("leading", leading)
+        self._trajectory = Trajectory(
+            self._matrices, self._quantities_of_weights(), leading=leading
+        )
         self._kept_blocks = KeptBlocks()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from neurospect.spectra.group_gradients import group_gradients, segment_gradients
@@ -113,6 +114,18 @@ class StepRecord:
         """Add gradients of the whole batch and of the groups to those of earlier uses."""
         earlier = self.gradients.get(name)
         self.gradients[name] = gradients if earlier is None else earlier + gradients
+
+    def gradient_norm(self, name: str) -> float:
+        """Frobenius norm of the whole batch's gradient, as far as it was seen; else zero."""
+        if name in self.gradients:
+            return float(self.gradients[name][0].norm())
+        uses = (
+            [use for group in self.uses[name].by_group() for use in group]
+            if name in self.uses
+            else []
+        )
+        parts = [use.form.gradient(use.activation, use.adjoint) for use in uses]
+        return float(torch.stack(parts).sum(0).norm()) if parts else 0.0
 
     def spectra(self, *, whole: bool) -> dict[tuple[str, str], Tensor]:
         """Singular values by quantity and weight, but for gradients that lie in `gradients`.

@@ -11,6 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from neurospect.spectra.groups import WHOLE_BATCH, SampleGroups
+from neurospect.spectra.leading_values import LEAST_SIDE, LeadingValues
 from neurospect.spectra.singular_values import (
     gram,
     noise_floor,
@@ -41,12 +42,24 @@ class Trajectory:
         Name → weight, in the order of the model.
     quantities
         Name → which of "gradient", "activation", "adjoint" are recorded of it.
+    leading
+        How many values to record of weights whose sides are all `LEAST_SIDE` or more; None for all.
     """
 
     def __init__(
-        self, matrices: Mapping[str, WeightMatrix], quantities: Mapping[str, Sequence[str]]
+        self,
+        matrices: Mapping[str, WeightMatrix],
+        quantities: Mapping[str, Sequence[str]],
+        *,
+        leading: int | None = None,
     ) -> None:
         self.shapes = {name: matrix.shape for name, matrix in matrices.items()}
+        self.ranks = {
+            name: min(*shape, leading) if leading and min(shape) >= LEAST_SIDE else min(shape)
+            for name, shape in self.shapes.items()
+        }
+        self._leading = LeadingValues(leading or 0)
+        self._errors: dict[str, dict[int, Tensor]] = {}
         self.quantities = {name: tuple(quantities[name]) for name in self.shapes}
         self.steps: list[int] = []
         self.sizes: list[tuple[int, ...]] = []
@@ -90,7 +103,7 @@ class Trajectory:
                 self._decompose(name, gradients[name])
                 continue
             self._flush(name, quantity)
-            rank = min(self.shapes[name])
+            rank = self.ranks[name]
             row = torch.full((1, len(sizes), rank), torch.nan, dtype=torch.float64)
             found = values.get((quantity, name))
             if found is not None:
@@ -100,6 +113,11 @@ class Trajectory:
 
     def _decompose(self, name: str, gradients: Tensor) -> None:
         """Take the values, or let Gram matrices wait for others to be decomposed beside them."""
+        if self.ranks[name] < min(self.shapes[name]):
+            values, errors = self._leading.of(name, gradients)
+            self._values["gradient", name].append(values.cpu()[None])
+            self._errors.setdefault(name, {})[len(self.steps) - 1] = errors.cpu()
+            return
         if gradients.dtype == torch.float64:
             self._values["gradient", name].append(singular_values(gradients).cpu()[None])
             return
@@ -125,10 +143,20 @@ class Trajectory:
         whole = (
             torch.cat(parts)
             if parts
-            else torch.empty(0, rows, min(self.shapes[name]), dtype=torch.float64)
+            else torch.empty(0, rows, self.ranks[name], dtype=torch.float64)
         )
         self._values[quantity, name] = [whole] if parts else []
         return whole
+
+    def errors(self, name: str) -> Tensor | None:
+        """How far off a gradient's leading values may be, (steps, rows, rank); None if all are."""
+        if self.ranks[name] == min(self.shapes[name]) or not self.steps:
+            return None
+        shape = (len(self.steps), len(self.sizes[0]), self.ranks[name])
+        errors = torch.zeros(shape, dtype=torch.float64)
+        for step, found in self._errors.get(name, {}).items():
+            errors[step] = found
+        return errors
 
     def values_over_ties(self, name: str) -> Tensor | None:
         """Singular values by place, (steps, rows, places, rank); None where there are none.
@@ -139,10 +167,12 @@ class Trajectory:
         if not kept:
             return None
         places = max(by_place.shape[1] for by_place in kept.values())
-        shape = (len(self.steps), len(self.sizes[0]), places, min(self.shapes[name]))
+        rank = self.ranks[name]
+        shape = (len(self.steps), len(self.sizes[0]), places, rank)
         values = torch.full(shape, torch.nan, dtype=torch.float64)
         for step, by_place in kept.items():
-            values[step, :, : by_place.shape[1], : by_place.shape[2]] = by_place
+            shared = min(rank, by_place.shape[2])
+            values[step, :, : by_place.shape[1], :shared] = by_place[..., :shared]
         return values
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,6 +185,8 @@ class Trajectory:
             "sizes": [list(sizes) for sizes in self.sizes],
             "values": values,
             "ties": {name: dict(kept) for name, kept in self._ties.items()},
+            "errors": {name: dict(kept) for name, kept in self._errors.items()},
+            "leading": self._leading.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -162,6 +194,8 @@ class Trajectory:
         self.steps = list(state["steps"])
         self.sizes = [tuple(sizes) for sizes in state["sizes"]]
         self._ties = {name: dict(kept) for name, kept in state["ties"].items()}
+        self._errors = {name: dict(kept) for name, kept in state["errors"].items()}
+        self._leading.load_state_dict(state["leading"])
         for quantity, name in self._values:
             values = state["values"][quantity][name]
             self._values[quantity, name] = [values] if len(values) else []
@@ -220,6 +254,16 @@ def spectra_tree(
                     "units": MEANING["gradient"][1],
                 },
             )
+        errors = trajectory.errors(name)
+        if errors is not None and "gradient" in quantities:
+            variables["gradient_error"] = (
+                ("step", "group", "rank"),
+                errors.numpy(),
+                {
+                    "long_name": "distance from a value within which a singular value lies",
+                    "units": MEANING["gradient"][1],
+                },
+            )
         over_ties = trajectory.values_over_ties(name)
         if over_ties is not None:
             variables["gradient_over_ties"] = (
@@ -237,7 +281,7 @@ def spectra_tree(
             coords={
                 "step": ("step", np.array(trajectory.steps, dtype=np.int64), {"units": "steps"}),
                 "group": ("group", np.array(names, dtype=object)),
-                "rank": ("rank", np.arange(1, min(shape) + 1)),
+                "rank": ("rank", np.arange(1, trajectory.ranks[name] + 1)),
             },
             attrs={**shared, "weight_shape": list(shape)},
         )

@@ -30,13 +30,21 @@ class Case:
 
 def numbers(*shape, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+    drawn = torch.randn(*shape, dtype=torch.float64, generator=generator, device="cpu")
+    return drawn.to(torch.get_default_device())
+
+
+def tokens_below(count, *shape):
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randint(0, count, shape, generator=generator, device="cpu")
+    return drawn.to(torch.get_default_device())
 
 
 def squares(outputs, dim=0):
     """One loss per sample, in which every output counts differently."""
     outputs = outputs.movedim(dim, 0).flatten(1)
-    return (outputs * torch.linspace(0.5, 2, outputs.shape[1], dtype=outputs.dtype)).square().sum(1)
+    factors = torch.linspace(0.5, 2, outputs.shape[1], dtype=outputs.dtype, device=outputs.device)
+    return (outputs * factors).square().sum(1)
 
 
 def whole_input(model, *shape):
@@ -72,7 +80,8 @@ def recurrent(kind, gates, *, batch_first=True, last_only=False, initial=False, 
 def packed(kind, gates, *, is_sorted, **options):
     model = nn.ModuleDict({"net": kind(3, 4, batch_first=True, **options)})
     inputs = numbers(SAMPLES, 6, 3)
-    lengths = torch.tensor([6, 5, 5, 4, 4, 3, 2, 1] if is_sorted else [3, 6, 1, 5, 2, 4, 6, 2])
+    lengths = [6, 5, 5, 4, 4, 3, 2, 1] if is_sorted else [3, 6, 1, 5, 2, 4, 6, 2]
+    lengths = torch.tensor(lengths, device="cpu")
 
     def losses_of(rows):
         together = rnn.pack_padded_sequence(
@@ -129,7 +138,7 @@ def bert():
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
     model = BertModel(config)
-    tokens = torch.randint(0, 11, (SAMPLES, 7), generator=torch.Generator().manual_seed(1))
+    tokens = tokens_below(11, SAMPLES, 7)
 
     def losses_of(rows):
         found = model(input_ids=tokens[rows])
@@ -144,7 +153,7 @@ def tied_decoder():
     decoder = nn.Linear(4, 7, bias=False)
     decoder.weight = table.weight
     model = nn.Sequential(table, nn.Linear(4, 4), nn.Tanh(), decoder)
-    tokens = torch.randint(0, 7, (SAMPLES, 5), generator=torch.Generator().manual_seed(1))
+    tokens = tokens_below(7, SAMPLES, 5)
     return Case(model, lambda rows: squares(model(tokens[rows])))
 
 
@@ -268,7 +277,7 @@ def expected_matrices(case):
         ):
             if name in VECTORS:
                 continue
-            values = gradient.numpy()
+            values = gradient.cpu().numpy()
             if weight.ndim == 3 and name == "positions":
                 values = values[0]
             parts = np.split(values, max(1, len(case.roles.get(name, ()))))
@@ -469,3 +478,22 @@ def test_samples_that_come_second_are_refused_where_they_were_not_expected():
         squares(model(time_first), dim=1).mean().backward()
     case = Case(model, lambda rows: squares(model(time_first[:, rows]), dim=1))
     check_gradients(spectra.to_datatree(), expected_matrices(case))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("way", ["in pass", "by group"])
+@pytest.mark.parametrize("name", CASES)
+def test_on_cuda_the_spectra_are_those_of_autograd(name, way):
+    with torch.device("cuda"):
+        case, hidden = build(name), HIDDEN.get(name, set()) if way == "in pass" else set()
+        expected = {
+            weight: matrices
+            for weight, matrices in expected_matrices(case).items()
+            if weight.partition("[")[0] not in hidden
+        }
+        plan = None if way == "in pass" else BlockPlan(("0", "1"), 2, frozenset({0}))
+        if expected:
+            check_gradients(
+                recorded(case, way, over_ties=True, blocks=plan).to_datatree(), expected
+            )

@@ -583,3 +583,25 @@ def test_recurrent_and_convolutional_ranks_never_exceed_their_bounds(
     ):
         node = spectra.to_datatree()[name].sel(step=0, group="all")
         assert int((node["gradient"] > node["noise_floor"]).sum()) <= bound
+
+
+@pytest.mark.parametrize("widths", [(6, 5, 3), (20, 30, 3)])  # the latter from few rows
+def test_a_weight_that_the_loss_uses_outside_its_layer_is_warned_of_once(caplog, widths):
+    model, inputs = network(widths), batch(features=widths[0])
+    with GradientSpectra(model, [0, 1] * 6) as spectra:
+        for _ in range(2):
+            model.zero_grad()
+            penalty = model[0].weight.square().sum()
+            (squared_error(model(inputs)).mean() + penalty).backward()
+    (record,) = caplog.records
+    assert record.getMessage().startswith("0.weight: ")
+    assert spectra.step == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_warning_where_all_goes_through_the_layers(caplog, dtype):
+    model, inputs = network(dtype=dtype), batch(dtype=dtype)
+    shared = nn.Sequential(*model, nn.Linear(3, 6).to(dtype), *model)
+    with GradientSpectra(shared, [0, 1] * 6), torch.autocast("cpu", enabled=dtype == torch.float32):
+        squared_error(shared(inputs)).mean().backward()
+    assert not caplog.records
