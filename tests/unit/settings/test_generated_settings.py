@@ -63,7 +63,11 @@ def test_every_committed_configuration_passes_the_check(path, monkeypatch):
 @pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: path.name)
 def test_every_committed_experiment_passes_the_check(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    settings = check_settings({"experiments": [path.stem]})
+    places = {
+        "cobre": {"folder": "config"},
+        "freesurfer": {"folder": "config", "participants": "config/config.yaml"},
+    }
+    settings = check_settings({"experiments": [path.stem], "cohorts": places})
     assert settings.experiments[path.stem].title == stated(path)["title"]
 
 
