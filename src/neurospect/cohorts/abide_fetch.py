@@ -1,0 +1,109 @@
+"""Fetches ABIDE I from where the Preprocessed Connectomes Project published it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from neurospect.cohorts.abide_layout import Pipeline, derivatives_folder
+from neurospect.cohorts.abide_participants import PHENOTYPES, abide_folder
+from neurospect.errors import BadInputError
+
+
+def fetch_abide(
+    folder: str | Path,
+    *,
+    derivatives: Sequence[str] = ("rois_ho",),
+    n_subjects: int | None = None,
+    pipeline: Pipeline = "cpac",
+    band_pass: bool = True,
+    global_signal: bool = False,
+    quality_checked: bool = True,
+    url: str | None = None,
+    verbose: int = 1,
+) -> list[Path]:
+    """Fetch ABIDE I through nilearn, into `ABIDE_pcp` in a folder.
+
+    Files that lie there already are kept, so that an interrupted call goes on where it stopped.
+
+    Parameters
+    ----------
+    folder
+        Where to; made if missing. May be the folder `ABIDE_pcp` itself.
+    derivatives
+        What to fetch, under the project's names: `rois_ho` and the other atlases for
+        `abide_roi_cohort`; `func_preproc` and `func_mask` for `abide_runs`.
+    n_subjects
+        The first so many participants; None for all.
+    pipeline, band_pass, global_signal
+        As for `abide_runs`.
+    quality_checked
+        Whether only participants whose scans all raters found good are fetched.
+    url
+        Another place that holds the same tree; None for where it was published.
+    verbose
+        Of nilearn: 0 is silent, 1 names every file.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The phenotypic CSV, then the files, derivative by derivative.
+
+    Raises
+    ------
+    BadInputError
+        If a setting makes no sense, or something could not be fetched.
+    """
+    # imported here, since nilearn takes seconds to import and only this needs it
+    from nilearn.datasets import fetch_abide_pcp
+
+    _check_settings(derivatives, n_subjects, pipeline)
+    home = Path(folder)
+    try:
+        fetched = fetch_abide_pcp(
+            data_dir=str(home.parent if home.name == "ABIDE_pcp" else home),
+            n_subjects=n_subjects,
+            pipeline=pipeline,
+            band_pass_filtering=band_pass,
+            global_signal_regression=global_signal,
+            derivatives=list(derivatives),
+            quality_checked=quality_checked,
+            url=url,
+            verbose=verbose,
+        )
+    # nilearn passes on what requests, pandas and numpy raise; a wrong derivative is a KeyError
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInputError(
+            home,
+            f"fetching {', '.join(derivatives)} of ABIDE",
+            found=f"{type(error).__name__}: {error}",
+            expected="files as the project published them",
+            remedy="Check the connection and the names; what was fetched stays, so run it again.",
+        ) from None
+    lies_in = derivatives_folder(folder, pipeline, band_pass, global_signal)
+    names = fetched.phenotypic["FILE_ID"]
+    files = [
+        lies_in / f"{name}_{each}{'.1D' if each.startswith('rois') else '.nii.gz'}"
+        for each in derivatives
+        for name in names
+    ]
+    return [abide_folder(folder) / PHENOTYPES, *files]
+
+
+def _check_settings(derivatives: Sequence[str], n_subjects: int | None, pipeline: str) -> None:
+    is_list = not isinstance(derivatives, str) and len(derivatives) > 0
+    faults = [
+        ("derivatives", derivatives, is_list, "a list of names, such as rois_ho"),
+        ("n_subjects", n_subjects, n_subjects is None or n_subjects > 0, "at least 1"),
+        ("pipeline", pipeline, pipeline in get_args(Pipeline), ", ".join(get_args(Pipeline))),
+    ]
+    for field, found, is_good, expected in faults:
+        if not is_good:
+            raise BadInputError(
+                "fetching ABIDE",
+                field,
+                found=repr(found),
+                expected=expected,
+                remedy="Correct the argument.",
+            )
