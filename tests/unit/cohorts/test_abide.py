@@ -230,9 +230,8 @@ def test_a_region_that_is_bad_in_somebody_is_dropped_for_all_and_named(abide: Pa
     values = series(40, 2)
     values[:, 1] = 17.25
     put_series(roi_file(abide, "NYU_0050952"), values)
-    put_series(
-        roi_file(abide, "NYU_0050954"), series(40, 3)[:, [0, 1, 3]], ["2001", "2002", "2102"]
-    )
+    other = series(40, 3)
+    put_series(roi_file(abide, "NYU_0050954"), other[:, [0, 1, 3]], ["2001", "2002", "2102"])
     cohort, exclusions = abide_roi_cohort(abide, most_bad_regions=0.25)
     assert len(exclusions) == 1
     assert cohort.description["Features"] == ["2001", "2102"]
