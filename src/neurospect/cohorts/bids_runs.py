@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.arrays.runs import Run
 from neurospect.cohorts.bids_names import PREFIX, BidsFile, bids_file, is_participant_label
+from neurospect.cohorts.found_runs import FoundRuns as FoundRuns  # also offered from here
 from neurospect.errors import BadInputError
 
 STAGE = "runs"
@@ -19,22 +19,6 @@ CHOICES = {"ses": "session", "run": "run", "space": "space"}
 OF_SPACE = ("space", "cohort", "res", "den")
 # fMRIPrep called confounds `regressors` up to version 20.1.
 CONFOUNDS = ("timeseries", "regressors")
-
-
-@dataclass(frozen=True)
-class FoundRuns:
-    """The runs of a cohort, and who has none that can be used.
-
-    Parameters
-    ----------
-    runs
-        One for each participant who has one.
-    exclusions
-        Everybody else.
-    """
-
-    runs: list[Run]
-    exclusions: list[Exclusion]
 
 
 def find_bids_runs(
@@ -70,7 +54,8 @@ def find_bids_runs(
     FoundRuns
         Runs in the order of `participants`, or of the folders' names. Excluded are participants
         with no run, with several that these settings do not tell apart, or with no mask; those
-        without a folder; folders of nobody in `participants`, or with a name that is not BIDS.
+        without a folder, or with one that may not be read; folders of nobody in `participants`,
+        or with a name that is not BIDS.
 
     Raises
     ------
@@ -92,6 +77,8 @@ def find_bids_runs(
             runs.append(_run_of(root / participant, entities))
         except BadInputError as fault:
             exclusions.append(Exclusion(participant, STAGE, fault))
+        except OSError as error:
+            exclusions.append(Exclusion(participant, STAGE, _unreadable(root / participant, error)))
     known = set(wanted)
     exclusions += [_stranger(root, name) for name in folders if name not in known]
     return FoundRuns(runs, exclusions)
@@ -164,6 +151,16 @@ def _run_of(home: Path, entities: dict[str, str]) -> Run:
         confounds,
         image.entities.get("ses"),
         sidecar if sidecar.is_file() else None,
+    )
+
+
+def _unreadable(home: Path, error: OSError) -> BadInputError:
+    return BadInputError(
+        error.filename or home,
+        "folder",
+        found=error.strerror or str(error),
+        expected="a folder that may be read",
+        remedy="Ask its owner for the right to read it; else the participant stays out.",
     )
 
 

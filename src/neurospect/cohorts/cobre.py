@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurospect.cohorts.bids_runs import FoundRuns, find_bids_runs
+from neurospect.cohorts.bids_runs import find_bids_runs
 from neurospect.cohorts.cohort_checks import PARTICIPANT
 from neurospect.cohorts.diagnosed_participants import diagnosed_participants
+from neurospect.cohorts.found_runs import FoundRuns
 
 COBRE_SOURCE = {"URL": "http://fcon_1000.projects.nitrc.org/indi/retro/cobre.html"}
 COBRE_LICENSE = "CC-BY-NC"

@@ -10,7 +10,6 @@ from neurospect.cohorts.bids_participants import read_bids_participants
 from neurospect.cohorts.diagnosed_participants import diagnosed_participants
 from neurospect.errors import BadInputError
 
-
 PEOPLE = """
 participant_id dx gender years site
 sub-01 Patient F 34.5 3

@@ -1,5 +1,6 @@
 """Runs of BIDS derivatives are found by their names; who has none, or several, is named."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,19 @@ def test_links_are_followed_and_a_link_to_nothing_is_named(tmp_path: Path) -> No
         assert fault.found == "a link to nothing"
         (func / name).unlink()
         put(func, name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read every folder")
+def test_a_folder_that_may_not_be_read_leaves_out_its_participant_alone(tmp_path: Path) -> None:
+    func = put_run(tmp_path, "sub-01")
+    put_run(tmp_path, "sub-02")
+    func.chmod(0)
+    found = find_bids_runs(tmp_path)
+    func.chmod(0o700)
+    assert [run.participant_id for run in found.runs] == ["sub-02"]
+    (exclusion,) = found.exclusions
+    assert exclusion.participant_id == "sub-01"
+    assert (exclusion.fault.where, exclusion.fault.found) == (str(func), "Permission denied")
 
 
 # Participants
