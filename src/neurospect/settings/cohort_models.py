@@ -116,6 +116,9 @@ class BidsSettings(OneCohort):
     session: Label | None = Field(
         default=None, description="BIDS entity ses; null where there is one session"
     )
+    run: Label | None = Field(
+        default=None, description="BIDS entity run; null where there is one run"
+    )
     diagnosis_column: str = Field(
         default="diagnosis", description="column of participants.tsv that holds the diagnosis"
     )
@@ -124,8 +127,12 @@ class BidsSettings(OneCohort):
         description="entry of that column: name of the group, as in {Patient: patient, "
         "Control: control}; who has another entry is left out; {} keeps all as they stand",
     )
-    sex_column: str = Field(default="sex", description="column that holds the sex")
-    age_column: str = Field(default="age", description="column that holds the age in years")
+    sex_column: str | None = Field(
+        default="sex", description="column that holds the sex; null where there is none"
+    )
+    age_column: str | None = Field(
+        default="age", description="column that holds the age in years; null where there is none"
+    )
 
 
 class AbideSettings(OneCohort):
