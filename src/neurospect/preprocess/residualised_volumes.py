@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurospect.errors import BadInputError
 from neurospect.arrays.head_size import ETIV
+from neurospect.errors import BadInputError
 from neurospect.preprocess.volume_features import HeadSize, fit_volume_features
 
 FEATURE_COLUMNS = {

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurospect.errors import BadInputError
 from neurospect.arrays.head_size import ETIV
+from neurospect.errors import BadInputError
 
 HeadSize = Literal["divide", "regress", "none"]
 NO_SPREAD = 1e-10  # a residual this small beside the values themselves is rounding
