@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurospect.arrays.exclusions import Exclusion
+from neurospect.cohorts.shared_features import common_features, reasons_to_drop
 from neurospect.errors import BadInputError
 
 STAGE = "region series"
@@ -131,9 +131,7 @@ def gather_roi_series(
     """
     _check_settings(length, most_bad_regions)
     series, exclusions = _read_all(participants, paths)
-    counts = Counter(label for each in series.values() for label in each.regions)
-    # an odd file must not add regions that everybody else then lacks
-    regions = [label for label, count in counts.items() if 2 * count > len(series)]
+    regions, rare = common_features([each.regions for each in series.values()])
     scored = {row: _z_scored(each, regions, length) for row, each in series.items()}
     bad = {row: _is_bad(values) for row, values in scored.items()}
     most = int(most_bad_regions * len(regions))
@@ -150,18 +148,14 @@ def gather_roi_series(
     array = np.zeros((len(rows), length or lengths.max(), np.sum(~somewhere)), dtype=np.float32)
     for place, row in enumerate(rows):
         array[place, : lengths[place]] = scored[row][:, ~somewhere]
-    rare = {
-        label: f"in {count} of {len(series)} files only"
-        for label, count in counts.items()
-        if label not in regions
-    }
+    of_each = {participants[row]: bad[row] for row in rows}
     return GatheredSeries(
         array=array,
         rows=rows,
         volumes=np.array([len(series[row].values) for row in rows], dtype=np.int64),
         lengths=lengths,
         regions=[label for label, is_bad in zip(regions, somewhere, strict=True) if not is_bad],
-        dropped=rare | _reasons(regions, {participants[row]: bad[row] for row in rows}),
+        dropped=rare | reasons_to_drop(regions, of_each, "constant or missing"),
         exclusions=exclusions,
     )
 
@@ -194,16 +188,6 @@ def _z_scored(series: RoiSeries, regions: Sequence[str], length: int | None) -> 
 
 def _is_bad(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(~np.isfinite(values).all(axis=0), dtype=np.bool_)
-
-
-def _reasons(regions: Sequence[str], bad: Mapping[str, NDArray[np.bool_]]) -> dict[str, str]:
-    """Say of every region that is bad in anybody in how many, and who is the first."""
-    reasons = {}
-    for column, label in enumerate(regions):
-        who = [participant for participant, is_bad in bad.items() if is_bad[column]]
-        if who:
-            reasons[label] = f"constant or missing in {len(who)}, the first {who[0]}"
-    return reasons
 
 
 def _long_enough(path: Path, series: RoiSeries) -> RoiSeries:

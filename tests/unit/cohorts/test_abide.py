@@ -273,7 +273,7 @@ def test_a_file_of_another_atlas_costs_nobody_else_a_region(abide: Path) -> None
     cohort, (_, exclusion) = abide_roi_cohort(abide)
     assert exclusion.participant_id == "sub-0050952"
     assert cohort.description["Features"] == REGIONS
-    assert cohort.description["DroppedFeatures"]["a"] == "in 1 of 5 files only"
+    assert cohort.description["DroppedFeatures"]["a"] == "in 1 of 5 participants only"
 
 
 @pytest.mark.parametrize(

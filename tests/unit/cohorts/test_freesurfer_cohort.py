@@ -1,0 +1,221 @@
+"""FreeSurfer's volumes become a cohort; who or what is left out is named with the reason."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from written_volumes import ETIV as ETIV_LINE
+from written_volumes import STRUCTURES, aseg_stats
+
+from neurospect.cohorts.cohort import Cohort, read_cohort, write_cohort
+from neurospect.cohorts.freesurfer import aseg_stats_file, freesurfer_cohort
+from neurospect.errors import BadInputError
+
+ETIV = "EstimatedTotalIntraCranialVol"
+NAMES = ["Left-Thalamus", "Right-Thalamus", "CSF", "5th-Ventricle", ETIV]
+PEOPLE = {
+    "Caltech_0051456": ("patient", "30.5", "M"),
+    "sub-02": ("control", "25", "F"),
+    "003": ("patient", "n/a", "F"),
+    "KKI_4": ("control", "11", "M"),
+}
+ROWS: dict[str, list[Any]] = {
+    "KKI_4": [7000.5, 6900, 1000, 0, 1400000.25],
+    "Caltech_0051456": [7100, 6950, 1100, 0, 1500000],
+    "sub-02": [7200, 7000, 1200, 0, 1600000],
+    "003": [7300, 7050, 1300, 0, 1697598.984182],
+}
+
+
+def put_people(folder: Path, people: dict[str, tuple[str, ...]] = PEOPLE) -> Path:
+    path = folder / "participants.tsv"
+    lines = ["participant_id\tdiagnosis\tage\tsex"]
+    lines += ["\t".join([who, *cells]) for who, cells in people.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def put_table(folder: Path, rows: dict[str, list[Any]], names: list[str] = NAMES) -> Path:
+    path = folder / "aseg.tsv"
+    lines = ["\t".join(["Measure:volume", *names])]
+    lines += ["\t".join([who, *map(str, cells)]) for who, cells in rows.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def put_subject(folder: Path, subject: str, scale: float = 1.0, **changes: Any) -> Path:
+    path = aseg_stats_file(folder, subject)
+    path.parent.mkdir(parents=True)
+    structures = [(number, name, volume * scale) for number, name, volume in STRUCTURES]
+    measures = [f"{ETIV_LINE}{1554002.5 * scale:f}, mm^3"]
+    written = {"structures": structures, "measures": measures, "subject": subject, **changes}
+    path.write_text(aseg_stats(**written))
+    return path
+
+
+def of_table(folder: Path, rows: dict[str, list[Any]] = ROWS, **settings: Any) -> Any:
+    table = put_table(folder, rows, settings.pop("names", NAMES))
+    return freesurfer_cohort(
+        put_people(folder),
+        table=table,
+        **{"covariates": ["sex"], "most_missing_volumes": 0.5} | settings,
+    )
+
+
+def faults(exclusions: list[Any]) -> dict[str, str]:
+    assert len({each.participant_id for each in exclusions}) == len(exclusions)
+    return {each.participant_id: str(each.fault) for each in exclusions}
+
+
+def test_rows_follow_the_participants_and_columns_are_named(tmp_path: Path) -> None:
+    cohort, exclusions = of_table(tmp_path)
+    assert not exclusions
+    assert cohort.participants["participant_id"].to_list() == list(PEOPLE)
+    assert cohort.participants["diagnosis_sex"].to_list() == [
+        "patient male",
+        "control female",
+        "patient female",
+        "control male",
+    ]
+    assert cohort.class_columns == ["diagnosis", "sex", "diagnosis_sex"]
+    assert cohort.description["Features"] == ["Left-Thalamus", "Right-Thalamus", "CSF", ETIV]
+    assert cohort.description["DroppedFeatures"] == {"5th-Ventricle": "the same in all"}
+    expected = np.array([ROWS[who] for who in PEOPLE])[:, [0, 1, 2, 4]]
+    assert cohort.array.dtype == np.float32
+    np.testing.assert_allclose(cohort.array, expected, rtol=1e-7)
+
+
+def test_a_folder_and_the_table_of_it_give_the_same_cohort(tmp_path: Path) -> None:
+    subjects = tmp_path / "subjects"
+    rows = {}
+    for scale, who in enumerate(PEOPLE, start=1):
+        put_subject(subjects, who, float(scale))
+        rows[who] = [volume * scale for _, _, volume in STRUCTURES] + [1554002.5 * scale]
+    put_subject(subjects, "bert")
+    (subjects / "fsaverage" / "label").mkdir(parents=True)
+    people = put_people(tmp_path)
+    cohort, exclusions = freesurfer_cohort(people, folder=subjects, covariates=["sex"])
+    table = put_table(tmp_path, rows, [*(name for _, name, _ in STRUCTURES), ETIV])
+    same, _ = freesurfer_cohort(people, table=table, covariates=["sex"])
+    np.testing.assert_array_equal(cohort.array, same.array)
+    assert cohort.description == same.description
+    assert list(faults(exclusions)) == ["bert"]
+
+
+def test_who_has_no_row_or_no_entry_is_left_out_once_with_the_reason(tmp_path: Path) -> None:
+    rows = {who: cells for who, cells in ROWS.items() if who != "KKI_4"} | {"stranger": ROWS["003"]}
+    cohort, exclusions = of_table(tmp_path, rows, covariates=["age", "sex"])
+    assert cohort.participants["participant_id"].to_list() == ["Caltech_0051456", "sub-02"]
+    said = faults(exclusions)
+    assert set(said) == {"003", "KKI_4", "stranger"}
+    assert "participants.tsv: age of 003: found nothing" in said["003"]
+    assert "aseg.tsv: KKI_4: found no such row" in said["KKI_4"]
+    assert "not in participants.tsv" in said["stranger"]
+
+
+@pytest.mark.parametrize("cell", ["-1", "inf", "12O0"])
+def test_who_has_a_volume_that_cannot_be_is_left_out(tmp_path: Path, cell: str) -> None:
+    cohort, exclusions = of_table(tmp_path, ROWS | {"003": [7300, cell, 1300, 0, 1600000]})
+    assert len(cohort.participants) == 3
+    said = faults(exclusions)
+    assert "aseg.tsv: 003, Right-Thalamus: found " in said["003"]
+
+
+@pytest.mark.parametrize(("cell", "found"), [("n/a", f"no {ETIV}"), ("0", "0, expected a volume")])
+def test_who_has_no_head_size_is_left_out(tmp_path: Path, cell: str, found: str) -> None:
+    cohort, exclusions = of_table(tmp_path, ROWS | {"003": [7300, 7050, 1300, 0, cell]})
+    assert len(cohort.participants) == 3
+    assert found in faults(exclusions)["003"]
+
+
+def test_a_volume_that_somebody_lacks_is_dropped_for_all_and_named(tmp_path: Path) -> None:
+    cohort, exclusions = of_table(tmp_path, ROWS | {"003": [7300, "n/a", 1300, 5, 1600000]})
+    assert not exclusions
+    assert cohort.description["Features"] == ["Left-Thalamus", "CSF", "5th-Ventricle", ETIV]
+    assert cohort.description["DroppedFeatures"] == {
+        "Right-Thalamus": "missing in 1, the first 003"
+    }
+
+
+def test_who_lacks_too_many_volumes_costs_nobody_else_a_volume(tmp_path: Path) -> None:
+    rows = ROWS | {"003": [7300, "n/a", "n/a", "n/a", 1600000]}
+    cohort, exclusions = of_table(tmp_path, rows)
+    assert list(cohort.description["DroppedFeatures"]) == ["5th-Ventricle"]
+    said = faults(exclusions)
+    assert "003: found no Right-Thalamus, CSF, 5th-Ventricle, expected at most 2" in said["003"]
+
+
+def test_a_file_cut_short_missing_or_negative_leaves_its_participant_out(tmp_path: Path) -> None:
+    subjects = tmp_path / "subjects"
+    put_subject(subjects, "sub-02", 1.0)
+    path = put_subject(subjects, "003", 1.1)
+    path.write_text(path.read_text()[:-300])
+    negative = [(4, "Left-Lateral-Ventricle", -7.0), *STRUCTURES[1:]]
+    put_subject(subjects, "KKI_4", structures=negative)
+    people = put_people(tmp_path, PEOPLE | {"05": ("patient", "30", "M")})
+    put_subject(subjects, "05", 1.2)
+    cohort, exclusions = freesurfer_cohort(people, folder=subjects, covariates=["sex"])
+    assert cohort.participants["participant_id"].to_list() == ["sub-02", "05"]
+    said = faults(exclusions)
+    assert said["Caltech_0051456"].startswith(
+        f"{subjects}/Caltech_0051456/stats/aseg.stats: file: found no such file"
+    )
+    assert "cut short" in said["003"]
+    assert "Left-Lateral-Ventricle: found -7.0" in said["KKI_4"]
+
+
+def test_structures_that_another_version_names_otherwise_are_named(tmp_path: Path) -> None:
+    subjects = tmp_path / "subjects"
+    for scale, who in enumerate(PEOPLE, start=10):
+        put_subject(subjects, who, scale / 10)
+    older = [(10, "Left-Thalamus-Proper", 8000.0), *STRUCTURES[:1], *STRUCTURES[2:]]
+    aseg_stats_file(subjects, "003").unlink()
+    aseg_stats_file(subjects, "003").parent.rmdir()
+    put_subject(subjects, "003", structures=older)
+    cohort, exclusions = freesurfer_cohort(
+        put_people(tmp_path), folder=subjects, covariates=["sex"], most_missing_volumes=0.2
+    )
+    assert not exclusions
+    assert cohort.description["DroppedFeatures"] == {
+        "Left-Thalamus-Proper": "in 1 of 4 participants only",
+        "Left-Thalamus": "missing in 1, the first 003",
+        "5th-Ventricle": "the same in all",
+    }
+
+
+def test_the_cohort_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    cohort, _ = of_table(tmp_path)
+    assert isinstance(cohort, Cohort)
+    paths = (tmp_path / "p.tsv", tmp_path / "a.npy", tmp_path / "d.json")
+    write_cohort(cohort, *paths)
+    back = read_cohort(*paths)
+    np.testing.assert_array_equal(back.array, cohort.array)
+    assert back.participants.equals(cohort.participants)
+    assert back.description == cohort.description
+
+
+def test_a_cohort_without_participants_or_volumes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"none of 4 .*Caltech_0051456; but of 1 others"):
+        of_table(tmp_path, {"sub-KKI4": ROWS["003"]})
+    same = {who: [1.0, 2.0, 3.0, 0.0, 1e6] for who in PEOPLE}
+    with pytest.raises(BadInputError, match="volumes: found Left-Thalamus: the same in all"):
+        of_table(tmp_path, same)
+    with pytest.raises(BadInputError, match="folder: found no such folder"):
+        freesurfer_cohort(put_people(tmp_path), folder=tmp_path / "nowhere")
+
+
+def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    people, table = put_people(tmp_path), put_table(tmp_path, ROWS)
+    with pytest.raises(BadInputError, match="folder, table: found neither"):
+        freesurfer_cohort(people)
+    with pytest.raises(BadInputError, match="folder, table: found both"):
+        freesurfer_cohort(people, folder=tmp_path, table=table)
+    with pytest.raises(BadInputError, match="most_missing_volumes: found 10"):
+        freesurfer_cohort(people, table=table, most_missing_volumes=10)
+    with pytest.raises(BadInputError, match=r"participants\.tsv: columns: .*missing: IQ"):
+        freesurfer_cohort(people, table=table, covariates=["age", "IQ"])
+    for name in ("../sub-02", ".."):
+        odd = put_people(tmp_path, {name: ("patient", "30", "M")})
+        with pytest.raises(BadInputError, match=r"participant_id: found '.*the name of a folder"):
+            freesurfer_cohort(odd, folder=tmp_path)
