@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,15 @@ def freesurfer_cohort(
         raise _nobody(where, asked, exclusions)
     volumes, dropped, incomplete = _complete(where, found, most_missing_volumes)
     kept = people.set_index(PARTICIPANT).loc[volumes.index].reset_index()
-    description = describe(
+    description = _description(columns, volumes.columns.to_list(), dropped)
+    cohort = Cohort(kept, volumes.to_numpy(dtype=np.float32), description)
+    return cohort, [*exclusions, *incomplete]
+
+
+def _description(
+    columns: Mapping[str, str], features: list[str], dropped: Mapping[str, str]
+) -> dict[str, Any]:
+    return describe(
         "FreeSurfer volumes",
         sources=[],
         license_name="That of the scans",
@@ -101,12 +110,10 @@ def freesurfer_cohort(
         ],
         columns=columns,
         class_columns=[name for name in CLASSES if name in columns],
-        Features=volumes.columns.to_list(),
-        DroppedFeatures=dropped,
+        Features=features,
+        DroppedFeatures=dict(dropped),
         Arrays={"array": "float32, shape (participants, volumes), mm³"},
     )
-    cohort = Cohort(kept, volumes.to_numpy(dtype=np.float32), description)
-    return cohort, [*exclusions, *incomplete]
 
 
 def aseg_stats_file(folder: str | Path, participant: str) -> Path:

@@ -214,6 +214,14 @@ def test_a_run_without_mask_is_left_out_and_the_mask_named(tmp_path: Path) -> No
     assert fault.expected == f"sub-01_task-rest_space-{SPACE}_res-2_desc-brain_mask.nii.gz"
 
 
+def test_the_mask_of_another_session_does_not_serve(tmp_path: Path) -> None:
+    for session in ("1", "2"):
+        put_run(tmp_path, "sub-01", session=session)
+    only_run(tmp_path, session="1").mask.unlink()
+    fault = only_exclusion(tmp_path, session="1").fault
+    assert fault.found == "no file *_mask.nii.gz beside it"
+
+
 def test_links_are_followed_and_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     func = put_run(tmp_path / "elsewhere", "sub-01")
     (tmp_path / "cohort").mkdir()

@@ -138,6 +138,11 @@ def test_a_volume_that_somebody_lacks_is_dropped_for_all_and_named(tmp_path: Pat
     }
 
 
+def test_head_size_stays_even_where_all_heads_are_alike(tmp_path: Path) -> None:
+    cohort, _ = of_table(tmp_path, {who: [*cells[:4], 1.5e6] for who, cells in ROWS.items()})
+    assert cohort.description["Features"][-1] == ETIV
+
+
 def test_who_lacks_too_many_volumes_costs_nobody_else_a_volume(tmp_path: Path) -> None:
     rows = ROWS | {"003": [7300, "n/a", "n/a", "n/a", 1600000]}
     cohort, exclusions = of_table(tmp_path, rows)
