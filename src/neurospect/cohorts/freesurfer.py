@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurospect.arrays.exclusions import Exclusion
+from neurospect.arrays.exclusions import Exclusion, exclusion_table
 from neurospect.arrays.head_size import ETIV
 from neurospect.arrays.tables import read_table
 from neurospect.cohorts.aseg_stats import read_aseg_rows, read_aseg_stats
@@ -20,6 +21,11 @@ from neurospect.cohorts.shared_features import common_features, reasons_to_drop
 from neurospect.errors import BadInputError
 
 STAGE = "volumes"
+SETTINGS = "settings of the cohort freesurfer"
+OF_FILES = ("participants", "folder", "table")
+OF_CONTENT = ("diagnosis_column", "diagnoses", "covariates")
+# what happens to the volumes later, inside the training split
+OF_FEATURES = ("head_size", "categorical")
 
 
 def freesurfer_cohort(
@@ -65,10 +71,11 @@ def freesurfer_cohort(
     Raises
     ------
     BadInputError
-        If folder and table are both given or both missing, a file cannot be used, an identifier
-        is no name of a folder, or no participant or no volume is left.
+        If folder and table are both given or both missing, a file cannot be used, or no
+        participant or no volume is left.
     """
-    _check_source(folder, table, most_missing_volumes)
+    _check_source(folder, table)
+    _check_share(most_missing_volumes)
     names = read_table(participants).columns
     people, columns, exclusions = diagnosed_participants(
         participants,
@@ -91,10 +98,14 @@ def freesurfer_cohort(
     if found.empty:
         raise _nobody(where, asked, exclusions)
     volumes, dropped, incomplete = _complete(where, found, most_missing_volumes)
+    exclusions += incomplete
+    if volumes.empty:
+        raise _nobody(where, asked, exclusions)
+    _check_volumes(where, volumes, dropped)
     kept = people.set_index(PARTICIPANT).loc[volumes.index].reset_index()
     description = _description(columns, volumes.columns.to_list(), dropped)
     cohort = Cohort(kept, volumes.to_numpy(dtype=np.float32), description)
-    return cohort, [*exclusions, *incomplete]
+    return cohort, exclusions
 
 
 def _description(
@@ -121,6 +132,72 @@ def aseg_stats_file(folder: str | Path, participant: str) -> Path:
     return Path(folder) / participant / "stats" / "aseg.stats"
 
 
+def raw_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the table of participants, then the table of volumes or every aseg.stats.
+
+    Raises
+    ------
+    BadInputError
+        If the settings are not usable, or the folder holds no aseg.stats.
+    """
+    _check_settings(settings)
+    if settings.get("table") is not None:
+        volumes = [Path(settings["table"])]
+    else:
+        folder = Path(settings["folder"])
+        volumes = [aseg_stats_file(folder, name) for name in _subjects(folder)]
+    return [Path(settings["participants"]), *volumes]
+
+
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say in the words of the settings where files lie that `raw_files` returned."""
+    participants, volumes = Path(files[0]), Path(files[1])
+    if volumes.parts[-2:] == ("stats", "aseg.stats"):
+        return {"participants": str(participants), "folder": str(volumes.parents[2])}
+    return {"participants": str(participants), "table": str(volumes)}
+
+
+def load(settings: Mapping[str, Any]) -> Cohort:
+    """Read the volumes that the settings ask for.
+
+    Parameters
+    ----------
+    settings
+        participants, folder or table, diagnosis_column, diagnoses and covariates: as for
+        `freesurfer_cohort`, with its defaults. head_size and categorical may be there, and have
+        no part in this.
+
+    Returns
+    -------
+    Cohort
+        As `freesurfer_cohort` gives it, with those who were left out in its description
+        (`Excluded`: a list of mappings with the keys of `EXCLUSION_COLUMNS`). Files are named
+        there from the folder on, so that the description does not depend on where it lies.
+
+    Raises
+    ------
+    BadInputError
+        If the settings or the files are not usable.
+    """
+    _check_settings(settings)
+    folder = settings.get("folder")
+    cohort, exclusions = freesurfer_cohort(
+        settings["participants"],
+        folder=folder,
+        table=settings.get("table"),
+        **{name: settings[name] for name in OF_CONTENT if name in settings},
+    )
+    excluded = exclusion_table(exclusions)
+    excluded["where"] = [_named_from(folder, Path(where)) for where in excluded["where"]]
+    description = {**cohort.description, "Excluded": excluded.to_dict("records")}
+    return replace(cohort, description=description)
+
+
+def _named_from(folder: str | Path | None, path: Path) -> str:
+    is_inside = folder is not None and Path(folder) in path.parents
+    return path.relative_to(str(folder)).as_posix() if is_inside else path.name
+
+
 def _rows_of_table(path: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, list[Exclusion]]:
     rows, faults = read_aseg_rows(path)
     exclusions = [Exclusion(who, STAGE, fault) for who, fault in faults.items()]
@@ -135,32 +212,37 @@ def _rows_of_table(path: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, list
 
 
 def _files_of_folder(folder: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, list[Exclusion]]:
-    if not folder.is_dir():
-        raise BadInputError(
-            folder,
-            "folder",
-            found="no such folder",
-            expected="the folder of <participant_id>/stats/aseg.stats",
-            remedy="Correct the folder in the settings of the cohort.",
-        )
+    subjects = _subjects(folder)
     found: dict[str, dict[str, float]] = {}
     exclusions: list[Exclusion] = []
     for who in asked:
-        _check_folder_name(who)
         path = aseg_stats_file(folder, who)
         try:
-            if not path.is_file():
+            if who not in subjects:
                 raise _without_volumes(path, "file", "no such file")
             found[who] = {str(name): value for name, value in read_aseg_stats(path).items()}
         except BadInputError as fault:
             exclusions.append(Exclusion(who, STAGE, fault))
     known = set(asked)
-    others = sorted(each.name for each in folder.iterdir() if each.name not in known)
-    exclusions += [
-        _stranger(folder, name) for name in others if aseg_stats_file(folder, name).is_file()
-    ]
+    # escaped, since the name of a folder may hold what no table can
+    others = [repr(name)[1:-1] for name in subjects if name not in known]
+    exclusions += [_stranger(aseg_stats_file(folder, name), name) for name in others]
     index = pd.Index(list(found), name=PARTICIPANT, dtype=str)
     return pd.DataFrame(list(found.values()), index=index), exclusions
+
+
+def _subjects(folder: Path) -> list[str]:
+    """List who has an aseg.stats, by names alone; `fsaverage` has none."""
+    files = [path for path in folder.glob("*/stats/aseg.stats") if path.is_file()]
+    if not files:
+        raise BadInputError(
+            folder,
+            "folder",
+            found="nobody's stats/aseg.stats" if folder.is_dir() else "no such folder",
+            expected="the folder of <participant_id>/stats/aseg.stats",
+            remedy="Correct the folder in the settings of the cohort.",
+        )
+    return sorted(path.parents[1].name for path in files)
 
 
 def _complete(
@@ -182,49 +264,66 @@ def _complete(
     kept = sized.loc[~lacks_too_many, common]
     flags = missing.loc[kept.index].to_numpy()
     dropped |= reasons_to_drop(common, dict(zip(kept.index, flags, strict=True)), "missing")
-    constant = [name for name in common if name != ETIV and kept[name].nunique() == 1]
+    stored = kept.astype(np.float32)
+    constant = [name for name in common if name != ETIV and stored[name].nunique() == 1]
     dropped |= {name: "the same in all" for name in constant if name not in dropped}
     features = [name for name in common if name not in dropped]
-    if not set(features) - {ETIV}:
+    return stored[features], dropped, exclusions
+
+
+def _check_volumes(where: Path, volumes: pd.DataFrame, dropped: Mapping[str, str]) -> None:
+    if volumes.columns.to_list() == [ETIV]:
         raise BadInputError(
             where,
             "volumes",
             found="; ".join(f"{name}: {why}" for name, why in dropped.items()) or "no volume",
-            expected=f"a volume beside {ETIV} that all of {len(kept)} participants have, and that "
-            "differs among them",
+            expected=f"a volume beside {ETIV} that all of {len(volumes)} participants have, and "
+            "that differs among them",
             remedy="Check the segmentations, or change most_missing_volumes.",
         )
-    return kept[features], dropped, exclusions
 
 
-def _check_source(folder: str | Path | None, table: str | Path | None, most_missing: float) -> None:
-    where = "settings of the cohort freesurfer"
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    known = (*OF_FILES, *OF_CONTENT, *OF_FEATURES)
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise BadInputError(
+            SETTINGS,
+            ", ".join(unknown),
+            found="unknown",
+            expected=", ".join(known),
+            remedy="Remove what is unknown.",
+        )
+    _check_source(settings.get("folder"), settings.get("table"))
+    if settings.get("participants") is None:
+        raise BadInputError(
+            SETTINGS,
+            "participants",
+            found="nothing",
+            expected="the table of participants",
+            remedy="Say who takes part, and with which diagnosis.",
+        )
+
+
+def _check_source(folder: str | Path | None, table: str | Path | None) -> None:
     if (folder is None) == (table is None):
         raise BadInputError(
-            where,
+            SETTINGS,
             "folder, table",
             found="neither" if folder is None else "both",
             expected="one of the two",
             remedy="Give the folder of <subject>/stats, or the table that asegstats2table wrote.",
         )
+
+
+def _check_share(most_missing: float) -> None:
     if not 0 <= most_missing <= 1:
         raise BadInputError(
-            where,
+            SETTINGS,
             "most_missing_volumes",
             found=most_missing,
             expected="a share, 0 to 1",
             remedy="Correct the setting.",
-        )
-
-
-def _check_folder_name(participant: str) -> None:
-    if Path(participant).name != participant or participant == "..":
-        raise BadInputError(
-            "participants",
-            PARTICIPANT,
-            found=repr(participant),
-            expected="the name of a folder, as FreeSurfer's subjects have it",
-            remedy="Correct the table.",
         )
 
 
@@ -252,7 +351,7 @@ def _stranger(where: Path, who: str) -> Exclusion:
 
 def _incomplete(where: Path, who: str, missing: str, expected: str) -> Exclusion:
     fault = BadInputError(
-        where,
+        aseg_stats_file(where, who) if where.is_dir() else where,
         who,
         found=f"no {missing}",
         expected=expected,
@@ -263,11 +362,13 @@ def _incomplete(where: Path, who: str, missing: str, expected: str) -> Exclusion
 
 def _nobody(where: Path, asked: Sequence[str], exclusions: Sequence[Exclusion]) -> BadInputError:
     others = [each.participant_id for each in exclusions if each.participant_id not in asked]
+    first = next(each for each in exclusions if each.participant_id == asked[0])
     return BadInputError(
         where,
         "participants",
-        found=f"volumes of none of {len(asked)} participants, such as {asked[0]}; "
+        found=f"volumes of none of {len(asked)} participants, such as {asked[0]} "
+        f"({first.fault.field}: {first.fault.found}); "
         + (f"but of {len(others)} others, such as {others[-1]}" if others else "nor of others"),
-        expected="participants under the same names as in participants.tsv",
-        remedy="Name them in participants.tsv as FreeSurfer does.",
+        expected="volumes of at least one participant, under the same name",
+        remedy="Name them in participants.tsv as FreeSurfer does, and mend what is at fault.",
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from neurospect.cohorts import mnist, sinusoid
+from neurospect.cohorts import freesurfer, mnist, sinusoid
 from neurospect.cohorts.cohort import Cohort
 from neurospect.errors import BadInputError
 
@@ -22,6 +22,7 @@ class CohortModule(Protocol):
 
 
 COHORTS: dict[str, CohortModule] = {
+    "freesurfer": freesurfer,
     "mnist": mnist,
     "sinusoid": sinusoid,
 }

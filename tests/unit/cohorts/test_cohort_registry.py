@@ -1,14 +1,25 @@
 """Cohorts are found by name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from written_volumes import aseg_table
 
 from neurospect.cohorts.cohort import Cohort, read_cohort, write_cohort
 from neurospect.cohorts.registry import COHORTS, load_cohort, raw_files
 from neurospect.errors import BadInputError
 
-SETTINGS: dict[str, dict[str, object]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
+    "freesurfer": {
+        "folder": None,
+        "table": "aseg.tsv",
+        "participants": "participants.tsv",
+        "diagnosis_column": "group",
+        "head_size": "regress",
+        "covariates": ["age"],
+        "categorical": [],
+    },
     "mnist": {"source": "packaged", "folder": None, "per_class": 3, "classes": [], "seed": 0},
     "sinusoid": {
         "classes_by": "frequency",
@@ -22,15 +33,25 @@ SETTINGS: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with the files that the settings name."""
+    (tmp_path / "aseg.tsv").write_text(aseg_table())
+    rows = ["participant_id\tgroup\tage", "0008\tpatient\t31", "sub-0007\tcontrol\t32.5"]
+    (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def test_every_cohort_is_tried_here() -> None:
     assert set(SETTINGS) == set(COHORTS)
 
 
 @pytest.mark.parametrize("name", sorted(COHORTS))
-def test_a_cohort_loads_by_name_and_survives_being_written(name: str, tmp_path: Path) -> None:
+def test_a_cohort_loads_by_name_and_survives_being_written(name: str, folder: Path) -> None:
     cohort = load_cohort(name, SETTINGS[name])
     assert isinstance(cohort, Cohort)
-    paths = (tmp_path / "participants.tsv", tmp_path / "a.npy", tmp_path / "d.json")
+    paths = (folder / "p.tsv", folder / "a.npy", folder / "d.json")
     write_cohort(cohort, *paths)
     back = read_cohort(*paths)
     assert back.participants.equals(cohort.participants)
@@ -39,6 +60,7 @@ def test_a_cohort_loads_by_name_and_survives_being_written(name: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", sorted(COHORTS))
+@pytest.mark.usefixtures("folder")
 def test_the_raw_files_of_a_cohort_exist(name: str) -> None:
     assert all(path.is_file() for path in raw_files(name, SETTINGS[name]))
 

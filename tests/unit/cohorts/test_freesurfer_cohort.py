@@ -1,5 +1,6 @@
 """FreeSurfer's volumes become a cohort; who or what is left out is named with the reason."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,15 @@ import pytest
 from written_volumes import ETIV as ETIV_LINE
 from written_volumes import STRUCTURES, aseg_stats
 
+from neurospect.arrays.exclusions import EXCLUSION_COLUMNS, exclusion_table, write_exclusions
 from neurospect.cohorts.cohort import Cohort, read_cohort, write_cohort
-from neurospect.cohorts.freesurfer import aseg_stats_file, freesurfer_cohort
+from neurospect.cohorts.freesurfer import (
+    aseg_stats_file,
+    freesurfer_cohort,
+    load,
+    places,
+    raw_files,
+)
 from neurospect.errors import BadInputError
 
 ETIV = "EstimatedTotalIntraCranialVol"
@@ -201,7 +209,7 @@ def test_the_cohort_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_cohort_without_participants_or_volumes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"none of 4 .*Caltech_0051456; but of 1 others"):
+    with pytest.raises(BadInputError, match=r"none of 4 .*Caltech_0051456.*; but of 1 others"):
         of_table(tmp_path, {"sub-KKI4": ROWS["003"]})
     same = {who: [1.0, 2.0, 3.0, 0.0, 1e6] for who in PEOPLE}
     with pytest.raises(BadInputError, match="volumes: found Left-Thalamus: the same in all"):
@@ -220,7 +228,119 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         freesurfer_cohort(people, table=table, most_missing_volumes=10)
     with pytest.raises(BadInputError, match=r"participants\.tsv: columns: .*missing: IQ"):
         freesurfer_cohort(people, table=table, covariates=["age", "IQ"])
-    for name in ("../sub-02", ".."):
-        odd = put_people(tmp_path, {name: ("patient", "30", "M")})
-        with pytest.raises(BadInputError, match=r"participant_id: found '.*the name of a folder"):
-            freesurfer_cohort(odd, folder=tmp_path)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_nobody_in_it(tmp_path: Path) -> None:
+    put_subject(tmp_path, "sub-02")
+    put_subject(tmp_path / "subjects", "sub-02", 1.1)
+    put_subject(tmp_path / "subjects", "003", 1.2)
+    odd = ["../sub-02", "..", "x" * 300]
+    people = put_people(tmp_path, PEOPLE | {who: ("patient", "30", "M") for who in odd})
+    cohort, exclusions = freesurfer_cohort(people, folder=tmp_path / "subjects", covariates=["sex"])
+    assert cohort.participants["participant_id"].to_list() == ["sub-02", "003"]
+    assert all("no such file" in faults(exclusions)[who] for who in odd)
+
+
+def test_a_folder_of_a_stranger_can_be_told_in_a_table_whatever_its_name(tmp_path: Path) -> None:
+    for scale, who in enumerate([*PEOPLE, "tab\there"], start=1):
+        put_subject(tmp_path / "subjects", who, float(scale))
+    _, exclusions = freesurfer_cohort(
+        put_people(tmp_path), folder=tmp_path / "subjects", covariates=["sex"]
+    )
+    assert list(faults(exclusions)) == [r"tab\there"]
+    write_exclusions(tmp_path / "excluded.tsv", exclusion_table(exclusions))
+
+
+def test_where_all_volumes_are_at_fault_the_first_fault_is_told(tmp_path: Path) -> None:
+    for who in PEOPLE:
+        path = put_subject(tmp_path / "subjects", who)
+        path.write_text(path.read_text()[:-300])
+    with pytest.raises(BadInputError, match=r"none of 4 .*Caltech_0051456 \(rows: "):
+        freesurfer_cohort(put_people(tmp_path), folder=tmp_path / "subjects", covariates=["sex"])
+    rows = {who: [*cells[:4], "n/a"] for who, cells in ROWS.items()}
+    with pytest.raises(BadInputError, match=rf"none of 4 .*\(Caltech_0051456: no {ETIV}\)"):
+        of_table(tmp_path, rows)
+
+
+def test_settings_lead_to_the_same_cohort_with_who_was_left_out(tmp_path: Path) -> None:
+    rows = {who: cells for who, cells in ROWS.items() if who != "KKI_4"} | {"stranger": ROWS["003"]}
+    cohort, exclusions = of_table(tmp_path, rows)
+    settings = {
+        "participants": str(tmp_path / "participants.tsv"),
+        "folder": None,
+        "table": str(tmp_path / "aseg.tsv"),
+        "diagnosis_column": "diagnosis",
+        "head_size": "regress",
+        "covariates": ["sex"],
+        "categorical": [],
+    }
+    loaded = load(settings)
+    np.testing.assert_array_equal(loaded.array, cohort.array)
+    assert loaded.participants.equals(cohort.participants)
+    excluded = loaded.description.pop("Excluded")
+    assert loaded.description == cohort.description
+    assert [each["participant_id"] for each in excluded] == ["KKI_4", "stranger"]
+    assert all(list(each) == list(EXCLUSION_COLUMNS) for each in excluded)
+    assert [each["remedy"] for each in excluded] == [each.fault.remedy for each in exclusions]
+    assert raw_files(settings) == [tmp_path / "participants.tsv", tmp_path / "aseg.tsv"]
+
+
+def test_a_cohort_that_was_moved_has_the_same_description(tmp_path: Path) -> None:
+    subjects = tmp_path / "here" / "subjects"
+    for scale, who in enumerate(["Caltech_0051456", "sub-02", "003", "bert"], start=1):
+        put_subject(subjects, who, float(scale))
+    put_subject(subjects, "6", structures=STRUCTURES[:2])
+    people = put_people(
+        tmp_path / "here", PEOPLE | {"5": ("n/a", "30", "M"), "6": PEOPLE["sub-02"]}
+    )
+    before = load({"participants": people, "folder": subjects, "covariates": ["age"]})
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = tmp_path / "there"
+    after = load(
+        {
+            "participants": there / "participants.tsv",
+            "folder": there / "subjects",
+            "covariates": ["age"],
+        }
+    )
+    assert before.description == after.description
+    assert {each["participant_id"]: each["where"] for each in after.description["Excluded"]} == {
+        "5": "participants.tsv",
+        "003": "participants.tsv",
+        "KKI_4": "KKI_4/stats/aseg.stats",
+        "6": "6/stats/aseg.stats",
+        "bert": "bert/stats/aseg.stats",
+    }
+
+
+def test_raw_files_are_the_table_of_participants_and_every_aseg_stats(tmp_path: Path) -> None:
+    subjects = tmp_path / "subjects"
+    written = sorted(put_subject(subjects, who) for who in [*PEOPLE, "bert"])
+    (subjects / "fsaverage" / "label").mkdir(parents=True)
+    settings = {"participants": put_people(tmp_path), "folder": subjects}
+    assert raw_files(settings) == [tmp_path / "participants.tsv", *written]
+    with pytest.raises(BadInputError, match=r"folder: found nobody's stats/aseg\.stats"):
+        raw_files({**settings, "folder": subjects / "fsaverage"})
+
+
+@pytest.mark.parametrize("source", ["folder", "table"])
+def test_the_places_of_raw_files_are_those_of_the_settings(tmp_path: Path, source: str) -> None:
+    put_subject(tmp_path / "subjects", "sub-02")
+    where = {"folder": tmp_path / "subjects", "table": put_table(tmp_path, ROWS)}[source]
+    settings = {"participants": str(put_people(tmp_path)), source: str(where)}
+    assert places(raw_files(settings)) == settings
+
+
+@pytest.mark.parametrize("function", [raw_files, load])
+def test_settings_of_the_cohort_are_checked_before_files(
+    function: Callable[[dict[str, Any]], object],
+) -> None:
+    sound = {"participants": "p.tsv", "table": "aseg.tsv"}
+    with pytest.raises(BadInputError, match=r"freesurfer: tabel: found unknown, expected .*table"):
+        function({"participants": "p.tsv", "tabel": "aseg.tsv"})
+    with pytest.raises(BadInputError, match="freesurfer: folder, table: found both"):
+        function({**sound, "folder": "subjects"})
+    with pytest.raises(BadInputError, match="freesurfer: folder, table: found neither"):
+        function({"participants": "p.tsv", "folder": None, "table": None})
+    with pytest.raises(BadInputError, match="freesurfer: participants: found nothing"):
+        function({**sound, "participants": None})
