@@ -112,6 +112,7 @@ def train(
     alongside: Mapping[str, Resumable] | None = None,
     before_batch: Callable[[Tensor], None] | None = None,
     backward: Backward = whole_batch_backward,
+    updates_per_batch: int = 1,
     name: str = "training",
 ) -> pd.DataFrame:
     """Train `model` in place with Adam.
@@ -139,6 +140,9 @@ def train(
     backward
         Given the mean loss as a function of rows of the batch, sets the gradients and returns the
         loss.
+    updates_per_batch
+        Updates of the parameters with each mini-batch before the next, each after a call of
+        `backward`.
     name
         For the progress lines.
 
@@ -165,7 +169,9 @@ def train(
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
         with _own_randomness(examples.inputs.device, _seed_of(plan, epoch)):
-            loss = _one_epoch(model, optimizer, examples, plan, epoch, before_batch, backward)
+            loss = _one_epoch(
+                model, optimizer, examples, plan, epoch, before_batch, backward, updates_per_batch
+            )
         if not math.isfinite(loss):
             raise BadInputError(
                 name,
@@ -209,6 +215,7 @@ def _one_epoch(
     epoch: int,
     before_batch: Callable[[Tensor], None] | None,
     backward: Backward,
+    updates_per_batch: int,
 ) -> float:
     total, samples = 0.0, len(examples.inputs)
     for batch in _batches(samples, plan, epoch):
@@ -218,11 +225,12 @@ def _one_epoch(
                 before_batch(batch)
             index = batch.to(examples.inputs.device)
             part = examples.rows(index)
-        optimizer.zero_grad()
-        loss = backward(partial(_loss_of_rows, model, part, plan.task))
-        optimizer.step()
-        total += float(loss) * len(part.inputs)
-    return total / samples
+        for _ in range(updates_per_batch):
+            optimizer.zero_grad()
+            loss = backward(partial(_loss_of_rows, model, part, plan.task))
+            optimizer.step()
+            total += float(loss) * len(part.inputs)
+    return total / (samples * updates_per_batch)
 
 
 def _loss_of_rows(model: nn.Module, examples: Examples, task: str, rows: Rows) -> Tensor:

@@ -1,0 +1,258 @@
+"""Saliency maps by the name of their method, for every example and every class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurospect.errors import BadInputError
+from neurospect.saliency.probability_gradients import ProbabilityGradients
+
+# Values of the input that go through the model together, unless the caller says otherwise.
+VALUES_AT_ONCE = 2**20
+
+Method = Callable[..., Tensor]
+METHODS: dict[str, Method] = {}
+
+
+def register_map_method(name: str) -> Callable[[Method], Method]:
+    """Make a function a method of `saliency_maps`, under `name`.
+
+    The function takes a `ProbabilityGradients`, a batch of inputs of shape (examples, *input
+    shape), and the places of these examples among all (a range, to draw each example its own random
+    numbers); then its options, by keyword. It returns shape (examples, classes, *input shape).
+    """
+
+    def register(method: Method) -> Method:
+        METHODS[name] = method
+        return method
+
+    return register
+
+
+def saliency_maps(
+    model: nn.Module,
+    inputs: Tensor,
+    method: str = "gradient",
+    classes: Literal["all"] | Sequence[int] = "all",
+    *,
+    temperature: float = 1.0,
+    points_at_once: int | None = None,
+    **options: Any,
+) -> Tensor:
+    """Map where, and in which direction, the input moves the probability of each class.
+
+    Parameters
+    ----------
+    model
+        From (examples, *input shape) to logits (examples, classes); at rest (`eval`) meanwhile, and
+        left in the mode it was in. Its parameters and their gradients are not touched.
+    inputs
+        Shape (examples, *input shape), floating point, on the model's device.
+    method
+        Key of `METHODS`: "gradient", "gradient_x_input", "smoothgrad", "integrated_gradients", or
+        one that was registered.
+    classes
+        "all", or the indices of some.
+    temperature
+        That the logits are divided by before the softmax, as fitted by
+        `neurospect.training.temperature_scaling`.
+    points_at_once
+        Inputs that go through the model together; bounds the memory. By default as many as have
+        about a million values between them. Results depend on it only by rounding.
+    **options
+        Of the method; see the function of its name.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (examples, classes, *input shape), on the inputs' device and of their dtype.
+
+    Raises
+    ------
+    BadInputError
+        When the method, an option or a class is not known, the temperature is not positive, or the
+        inputs are not finite or the model's output not logits.
+    """
+    chosen = _known_method(method, options)
+    _check(inputs, temperature)
+    if points_at_once is None:
+        points_at_once = max(1, VALUES_AT_ONCE // max(1, inputs[0].numel()))
+    gradients = ProbabilityGradients(
+        model, None if classes == "all" else classes, temperature, points_at_once
+    )
+    maps: Tensor | None = None
+    with _at_rest(model):
+        for start in range(0, len(inputs), points_at_once):
+            batch = inputs[start : start + points_at_once].detach()
+            part = chosen(gradients, batch, range(start, start + len(batch)), **options)
+            if maps is None:
+                maps = part.new_empty((len(inputs), *part.shape[1:]))
+            maps[start : start + len(batch)] = part
+    assert maps is not None
+    return maps
+
+
+@register_map_method("gradient")
+def gradient(gradients: ProbabilityGradients, inputs: Tensor, places: range) -> Tensor:
+    """Gradient of the probability (Simonyan et al., 2014, who take the logit's)."""
+    return gradients(inputs)
+
+
+@register_map_method("gradient_x_input")
+def gradient_x_input(gradients: ProbabilityGradients, inputs: Tensor, places: range) -> Tensor:
+    """Gradient of the probability times the input, value by value."""
+    return gradients(inputs) * inputs[:, None]
+
+
+@register_map_method("smoothgrad")
+def smoothgrad(
+    gradients: ProbabilityGradients,
+    inputs: Tensor,
+    places: range,
+    *,
+    samples: int = 25,
+    standard_deviation: float = 0.3,
+    seed: int = 0,
+) -> Tensor:
+    """Mean gradient over inputs with Gaussian noise (Smilkov et al., 2017).
+
+    Parameters
+    ----------
+    gradients, inputs, places
+        As every method takes them.
+    samples
+        Noisy inputs per example.
+    standard_deviation
+        Of the noise, in units of the input.
+    seed
+        Of the noise. The noise of an example depends on it and on the example's place alone.
+
+    Raises
+    ------
+    BadInputError
+        When there are no samples, or the standard deviation is not positive.
+    """
+    _check_count("samples", samples)
+    _check_positive("standard_deviation", standard_deviation)
+    noise = smoothing_noise(inputs, places, standard_deviation=standard_deviation, seed=seed)
+    return gradients.weighted_sum((inputs + next(noise), 1 / samples) for _ in range(samples))
+
+
+@register_map_method("integrated_gradients")
+def integrated_gradients(
+    gradients: ProbabilityGradients,
+    inputs: Tensor,
+    places: range,
+    *,
+    steps: int = 50,
+    baseline: float | Tensor = 0.0,
+) -> Tensor:
+    """Integrate the gradient from a baseline to the input, times their difference.
+
+    The map of a class sums to the difference of its probability between the two (Sundararajan et
+    al., 2017). The integral is by Gauss-Legendre quadrature.
+
+    Parameters
+    ----------
+    gradients, inputs, places
+        As every method takes them.
+    steps
+        Points of the quadrature.
+    baseline
+        One value, or shape (*input shape).
+
+    Raises
+    ------
+    BadInputError
+        When there are no steps.
+    """
+    _check_count("steps", steps)
+    roots, weights = np.polynomial.legendre.leggauss(steps)
+    difference = inputs - baseline
+    path = (
+        (baseline + (1 + float(root)) / 2 * difference, float(weight) / 2)
+        for root, weight in zip(roots, weights, strict=True)
+    )
+    return gradients.weighted_sum(path) * difference[:, None]
+
+
+def smoothing_noise(
+    inputs: Tensor, places: range, *, standard_deviation: float, seed: int
+) -> Iterator[Tensor]:
+    """Draw SmoothGrad's noise, one tensor of the inputs' shape after the other, without end."""
+    generators = [
+        torch.Generator(inputs.device).manual_seed(seed * 1_000_003 + place) for place in places
+    ]
+    while True:
+        noise = torch.empty_like(inputs)
+        for values, generator in zip(noise, generators, strict=True):
+            values.normal_(0, standard_deviation, generator=generator)
+        yield noise
+
+
+@contextmanager
+def _at_rest(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _known_method(name: str, options: Mapping[str, object]) -> Method:
+    if name not in METHODS:
+        raise _refused("method", repr(name), f"one of {', '.join(METHODS)}", "Mend the name.")
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise _refused(
+            f"options of {name}",
+            ", ".join(unknown),
+            f"some of {', '.join(known)}" if known else "none",
+            "Mend the names, or leave them out.",
+        )
+    return METHODS[name]
+
+
+def _check(inputs: Tensor, temperature: float) -> None:
+    _check_positive("temperature", temperature)
+    if not len(inputs) or not inputs.is_floating_point():
+        raise _refused(
+            "inputs",
+            f"{len(inputs)} examples of {inputs.dtype}",
+            "at least one example, of floating-point values",
+            "Convert or complete them.",
+        )
+    finite = torch.isfinite(inputs).flatten(1).all(1)
+    if not finite.all():
+        first = int(torch.nonzero(~finite)[0])
+        raise _refused(
+            f"inputs, example {first}",
+            f"NaN or infinity, and {int((~finite).sum())} such examples in all",
+            "finite values",
+            "Leave out or mend these examples.",
+        )
+
+
+def _check_positive(field: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise _refused(field, value, "a positive number", "Mend the number.")
+
+
+def _check_count(field: str, value: int) -> None:
+    if value < 1:
+        raise _refused(field, value, "1 or more", "Mend the number.")
+
+
+def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:
+    return BadInputError("saliency maps", field, found=found, expected=expected, remedy=remedy)

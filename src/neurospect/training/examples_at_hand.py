@@ -1,0 +1,96 @@
+"""Ways of training that make their own loss from the examples of each mini-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+import pandas as pd
+from torch import Tensor, nn
+
+from neurospect.errors import BadInputError
+from neurospect.training.backward import LossOf, Rows
+from neurospect.training.loop import Examples, TrainingPlan, train
+from neurospect.training.weight_penalty import sum_of_squared_weights
+
+# From the examples of the mini-batch at hand to their mean loss.
+LossOfExamples = Callable[[Examples], Tensor]
+
+
+class Keeping(TypedDict, total=False):
+    """What every training takes besides: see `neurospect.training.loop.train`."""
+
+    validation: Examples | None
+    checkpoint: str | Path | None
+    identity: str
+    name: str
+
+
+def train_with_loss(
+    model: nn.Module,
+    examples: Examples,
+    plan: TrainingPlan,
+    loss_of: LossOfExamples,
+    *,
+    recipe: str,
+    weight_penalty: float = 0.0,
+    updates_per_batch: int = 1,
+    keeping: Keeping,
+) -> pd.DataFrame:
+    """Train with a loss of one's own, in the same loop as everything else.
+
+    Parameters
+    ----------
+    model, examples, plan
+        As in `train`; for classification.
+    loss_of
+        Mean loss of the examples at hand, called once for every update. What it draws at random
+        comes from PyTorch's global generators, which `train` seeds anew for each epoch.
+    recipe
+        What the loss is, with its numbers; a checkpoint made with another is not used.
+    weight_penalty
+        Times the sum of the squared weights, is added to the loss; not to the one reported.
+    updates_per_batch, keeping
+        As in `train`.
+
+    Raises
+    ------
+    BadInputError
+        When the plan is not one of classification or the penalty is negative; then as in `train`.
+    """
+    if plan.task != "classification":
+        raise _refused("task", plan.task, "classification", "Give such a plan.")
+    if not 0 <= weight_penalty < float("inf"):
+        raise _refused("weight_penalty", weight_penalty, "zero or more", "Mend the number.")
+    rows: Rows = slice(None)
+
+    def choose(batch: Tensor) -> None:
+        nonlocal rows
+        rows = batch.to(examples.inputs.device)
+
+    def backward(_: LossOf) -> Tensor:
+        loss = loss_of(examples.rows(rows))
+        penalised = loss
+        if weight_penalty:
+            penalised = loss + weight_penalty * sum_of_squared_weights(model)
+        penalised.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    identity = f"{keeping.get('identity', '')}; {recipe}; weight penalty {weight_penalty!r}"
+    return train(
+        model,
+        examples,
+        plan,
+        before_batch=choose,
+        backward=backward,
+        updates_per_batch=updates_per_batch,
+        validation=keeping.get("validation"),
+        checkpoint=keeping.get("checkpoint"),
+        identity=identity,
+        name=keeping.get("name", "training"),
+    )
+
+
+def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:
+    return BadInputError("training", field, found=found, expected=expected, remedy=remedy)
