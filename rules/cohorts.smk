@@ -30,6 +30,8 @@ rule prepare_cohort:
         columns=f"{PREPARED}/participants.json",
         array=f"{PREPARED}/array.npy",
         description=f"{PREPARED}/dataset_description.json",
+        excluded=f"{PREPARED}/excluded.tsv",
+        excluded_columns=f"{PREPARED}/excluded.json",
         record=f"{PREPARED}/prepare_cohort.record.json",
     log:
         f"{PREPARED}/prepare_cohort.log",

@@ -407,7 +407,13 @@ def figures_of_all_cohorts():
             (SPLITS, "splits"),
         ]
     ]
-    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+    pages = [
+        f"{PREPARED}/participants.html".format(cohort=cohort)
+        for cohort in SETTINGS.cohorts
+        if cohort not in OF_NO_PEOPLE
+    ]
+    suffixes = [".png", ".chain.html"]
+    return pages + collect("{figure}{suffix}", figure=figures, suffix=suffixes)
 
 
 def report_category(wildcards):

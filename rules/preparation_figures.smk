@@ -118,6 +118,39 @@ rule draw_task_maps:
         "../scripts/draw_task_maps.py"
 
 
+# List the participants of a cohort that is an array from the start
+# How many there are of each class, and who was left out.
+rule list_participants:
+    input:
+        participants=f"{PREPARED}/participants.tsv",
+        description=f"{PREPARED}/dataset_description.json",
+        excluded=f"{PREPARED}/excluded.tsv",
+    output:
+        page=report(
+            f"{PREPARED}/participants.html",
+            caption="../workflow/report/left_out.rst",
+            category=preparation_category,
+            labels={"shows": "who takes part, and who was left out", "recipe": ""},
+        ),
+        record=f"{PREPARED}/list_participants.record.json",
+    log:
+        f"{PREPARED}/list_participants.log",
+    benchmark:
+        f"{PREPARED}/list_participants.benchmark.tsv"
+    wildcard_constraints:
+        cohort=cohorts_of("array"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        title=cohort_title,
+        code=code_of("list_participants"),
+        environment=pins_of("figures"),
+    message:
+        "Listing the participants of {wildcards.cohort}"
+    script:
+        "../scripts/list_participants.py"
+
+
 # Draw the splits of a cohort
 # Sizes, families and classes.
 rule draw_splits:

@@ -1,24 +1,35 @@
-"""Prepare a cohort: participants table, array, description."""
+"""Prepare a cohort: participants table, array, description, and who was left out."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
+from neurospect.arrays.exclusions import EXCLUSION_COLUMNS, write_exclusions
 from neurospect.cohorts.cohort import write_cohort
 from neurospect.cohorts.registry import load_cohort
 from neurospect.provenance.job import recorded_job
 
 
 def main(snakemake: Any) -> None:
+    output = snakemake.output
     with recorded_job(snakemake):
-        settings = dict(snakemake.params.settings)
-        if snakemake.input:
-            settings["folder"] = str(Path(snakemake.input.raw[0]).parent)
-        write_cohort(
-            load_cohort(snakemake.wildcards.cohort, settings),
-            snakemake.output.participants,
-            snakemake.output.array,
-            snakemake.output.description,
+        cohort = load_cohort(
+            snakemake.wildcards.cohort,
+            snakemake.params.settings,
+            snakemake.input.get("raw", []),
         )
+        description = dict(cohort.description)
+        excluded = pd.DataFrame(
+            description.pop("Excluded", []), columns=list(EXCLUSION_COLUMNS), dtype=str
+        )
+        write_cohort(
+            replace(cohort, description=description),
+            output.participants,
+            output.array,
+            output.description,
+        )
+        write_exclusions(output.excluded, excluded)
 
 
 if "snakemake" in globals():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurospect.arrays.exclusions import Exclusion
+from neurospect.arrays.exclusions import Exclusion, exclusion_table
 from neurospect.cohorts.abide_layout import (
     Atlas,
     Pipeline,
+    abide_roi_files,
     derivatives_folder,
     not_fetched,
     roi_files,
@@ -23,6 +25,7 @@ from neurospect.errors import BadInputError
 
 ABIDE_SOURCE = {"URL": "http://preprocessed-connectomes-project.org/abide/"}
 ABIDE_LICENSE = "CC-BY-NC-SA-3.0"
+OF_FILES = ("atlas", "pipeline", "band_pass", "global_signal", "sites")
 OF_SERIES = {
     "volumes": "Volumes of the series",
     "length": "Volumes of it in the array; padding with zeros follows",
@@ -98,6 +101,45 @@ def abide_roi_cohort(
     }
     cohort = Cohort(kept, gathered.array, _description(gathered, facts))
     return cohort, [*exclusions, *gathered.exclusions]
+
+
+def raw_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the phenotypic CSV, then every series of regions that is there.
+
+    Raises
+    ------
+    BadInputError
+        If the folder, its CSV or a setting cannot be used.
+    """
+    return abide_roi_files(settings["folder"], **_chosen(settings, OF_FILES))
+
+
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say in the words of the settings where files lie that `raw_files` returned."""
+    return {"folder": str(Path(files[0]).parent)}
+
+
+def load(settings: Mapping[str, Any]) -> Cohort:
+    """Read the series of regions that the settings ask for, as `abide_roi_cohort`.
+
+    Returns
+    -------
+    Cohort
+        Who was left out stands in its description (`Excluded`).
+
+    Raises
+    ------
+    BadInputError
+        If the settings or the files are not usable.
+    """
+    chosen = _chosen(settings, (*OF_FILES, "length"))
+    cohort, exclusions = abide_roi_cohort(settings["folder"], **chosen)
+    excluded = exclusion_table(exclusions).to_dict("records")
+    return replace(cohort, description={**cohort.description, "Excluded": excluded})
+
+
+def _chosen(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: settings[name] for name in names if name in settings}
 
 
 def _description(gathered: GatheredSeries, facts: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -250,6 +250,11 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
     if settings["source"] == "openml":
         return openml_files(settings["folder"])
     return find_idx_files(settings["folder"])
+
+
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say in the words of the settings where files lie that `raw_files` returned."""
+    return {"folder": str(Path(files[0]).parent)}
 
 
 def load(settings: Mapping[str, Any]) -> Cohort:

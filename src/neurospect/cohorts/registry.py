@@ -1,12 +1,12 @@
-"""The cohorts by name: each is one module with `raw_files` and `load`, and one line here."""
+"""Cohorts that are arrays from the start, by name: a module each, and one line here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from neurospect.cohorts import freesurfer, mnist, sinusoid
+from neurospect.cohorts import abide, freesurfer, mnist, sinusoid
 from neurospect.cohorts.cohort import Cohort
 from neurospect.errors import BadInputError
 
@@ -17,11 +17,15 @@ class CohortModule(Protocol):
     def raw_files(self, settings: Mapping[str, Any], /) -> list[Path]:
         """Return the files that the cohort is made from."""
 
+    def places(self, files: Sequence[str | Path], /) -> dict[str, str]:
+        """Say in the words of the settings where files lie that `raw_files` returned."""
+
     def load(self, settings: Mapping[str, Any], /) -> Cohort:
         """Read or make the cohort."""
 
 
 COHORTS: dict[str, CohortModule] = {
+    "abide": abide,
     "freesurfer": freesurfer,
     "mnist": mnist,
     "sinusoid": sinusoid,
@@ -46,7 +50,7 @@ def raw_files(name: str, settings: Mapping[str, Any]) -> list[Path]:
     return _module(name).raw_files(settings)
 
 
-def load_cohort(name: str, settings: Mapping[str, Any]) -> Cohort:
+def load_cohort(name: str, settings: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Cohort:
     """Read or make a cohort.
 
     Parameters
@@ -54,14 +58,23 @@ def load_cohort(name: str, settings: Mapping[str, Any]) -> Cohort:
     name
         A key of `COHORTS`.
     settings
-        The settings of that cohort.
+        The settings of that cohort; where its files lie may be left out, if they are given.
+    files
+        The files, as `raw_files` returned them.
+
+    Returns
+    -------
+    Cohort
+        Whoever was left out stands in its description under `Excluded`: a list of mappings with
+        the keys of `EXCLUSION_COLUMNS`.
 
     Raises
     ------
     BadInputError
         If no cohort has that name, or its settings or files are not usable.
     """
-    return _module(name).load(settings)
+    module = _module(name)
+    return module.load({**settings, **module.places(files)} if files else settings)
 
 
 def _module(name: str) -> CohortModule:

@@ -104,6 +104,11 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
     return []
 
 
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say where the raw files lie: there are none."""
+    return {}
+
+
 def load(settings: Mapping[str, Any]) -> Cohort:
     """Make the cohort that the settings ask for: the arguments of `make_sinusoid`.
 

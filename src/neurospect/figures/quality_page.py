@@ -145,6 +145,40 @@ def task_map_html(examples: pd.DataFrame, exclusions: pd.DataFrame, *, title: st
     return _page(title, body)
 
 
+def participants_html(
+    participants: pd.DataFrame, exclusions: pd.DataFrame, *, classes: Sequence[str], title: str
+) -> str:
+    """Write the page of a cohort: how many there are of each class, and what was left out.
+
+    Parameters
+    ----------
+    participants
+        One row per participant, with the columns of classes.
+    exclusions
+        With the columns of `neurospect.arrays.exclusions`; may be empty.
+    classes
+        Columns of classes; those that the table lacks are passed over.
+    title
+        Which cohort.
+
+    Returns
+    -------
+    str
+        HTML. The same tables give the same text.
+    """
+    body = [f"<p>{_count(len(participants), 'participant')}. {_left_out(exclusions)}</p>"]
+    for name in classes:
+        if name in participants:
+            counts = participants[name].value_counts().sort_index()
+            table = pd.DataFrame({"level": counts.index.astype(str), "participants": counts})
+            columns: list[Column] = [
+                (escape(name.replace("_", " ")), _text("level"), ""),
+                ("Participants", _text("participants"), "number"),
+            ]
+            body.append(_table(table, columns))
+    return _page(title, [*body, exclusions_section(exclusions)])
+
+
 def exclusions_section(exclusions: pd.DataFrame) -> str:
     """List who and what was left out and why, in full, as a section of HTML.
 

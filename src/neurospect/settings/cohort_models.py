@@ -220,6 +220,11 @@ class FreesurferSettings(OneCohort):
     diagnosis_column: str = Field(
         default="diagnosis", description="column of participants.tsv that holds the diagnosis"
     )
+    diagnoses: dict[str, str] = Field(
+        default={},
+        description="entry of that column: name of the group, as in {1: patient, 2: control} with "
+        "entries in quotes; who has another entry is left out; {} keeps all as they stand",
+    )
     head_size: Literal["divide", "regress", "none"] = Field(
         default="regress",
         description="whether volumes are divided by the estimated total intracranial volume, "

@@ -251,7 +251,7 @@ def test_examples_that_do_not_fit_are_refused(columns: dict[str, Any], message: 
 
 def test_a_class_that_neither_table_has_is_refused() -> None:
     whole = with_examples()
-    with pytest.raises(BadInputError, match="columns: found .*expected contrast"):
+    with pytest.raises(BadInputError, match=r"columns: found .*expected contrast"):
         Cohort(
             whole.participants,
             whole.array,

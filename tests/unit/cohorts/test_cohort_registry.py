@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_abide import put_abide
 from written_volumes import aseg_table
 
 from neurospect.cohorts.cohort import Cohort, read_cohort, write_cohort
@@ -11,6 +12,16 @@ from neurospect.cohorts.registry import COHORTS, load_cohort, raw_files
 from neurospect.errors import BadInputError
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "abide": {
+        "folder": ".",
+        "source": "roi",
+        "atlas": "ho",
+        "pipeline": "cpac",
+        "band_pass": True,
+        "global_signal": False,
+        "sites": ["NYU"],
+        "length": None,
+    },
     "freesurfer": {
         "folder": None,
         "table": "aseg.tsv",
@@ -36,6 +47,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder with the files that the settings name."""
+    put_abide(tmp_path)
     (tmp_path / "aseg.tsv").write_text(aseg_table())
     rows = ["participant_id\tgroup\tage", "0008\tpatient\t31", "sub-0007\tcontrol\t32.5"]
     (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
@@ -63,6 +75,16 @@ def test_a_cohort_loads_by_name_and_survives_being_written(name: str, folder: Pa
 @pytest.mark.usefixtures("folder")
 def test_the_raw_files_of_a_cohort_exist(name: str) -> None:
     assert all(path.is_file() for path in raw_files(name, SETTINGS[name]))
+
+
+@pytest.mark.parametrize("name", sorted(COHORTS))
+def test_the_raw_files_alone_say_where_a_cohort_lies(name: str, folder: Path) -> None:
+    """A job is told the files, not the settings that say where they lie."""
+    files = raw_files(name, SETTINGS[name])
+    places = ("folder", "table", "participants")
+    told = {key: value for key, value in SETTINGS[name].items() if key not in places}
+    again = load_cohort(name, told if files else SETTINGS[name], files)
+    assert again.participants.equals(load_cohort(name, SETTINGS[name]).participants)
 
 
 def test_an_unknown_cohort_is_refused_with_those_that_are_known() -> None:

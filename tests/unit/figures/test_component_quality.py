@@ -20,6 +20,7 @@ from neurospect.figures.participant_quality import left_out_counts, per_particip
 from neurospect.figures.quality_page import (
     exclusions_section,
     flags,
+    participants_html,
     quality_html,
     task_map_html,
 )
@@ -419,3 +420,19 @@ def test_task_maps_without_tasks_are_refused() -> None:
 def test_the_same_tables_give_the_same_page() -> None:
     pages = {quality_html(*tables(9), left_out(), title="Cohort") for _ in range(2)}
     assert len(pages) == 1
+
+
+def test_the_page_of_a_cohort_counts_its_classes_and_names_who_was_left_out() -> None:
+    participants = pd.DataFrame(
+        {"participant_id": list("abc"), "diagnosis": ["patient", "control", "patient"]}
+    )
+    fault = BadInputError("p.tsv", "diagnosis", found="", expected="a group", remedy="Mend it.")
+    left_out = exclusion_table([Exclusion("sub-9", "participants", fault)])
+    page = participants_html(
+        participants, left_out, classes=["diagnosis", "<site>"], title="Cohort abide"
+    )
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page))
+    assert "3 participants" in text
+    assert "control 1 patient 2" in text
+    assert "sub-9" in text
+    assert "<site>" not in page
