@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verb == "ica":
             return _ica(options)
+        if options.verb == "fetch":
+            return _fetch(options)
         if options.verb == "trace":
             return _trace(options.figure, options.html)
         return _audit(options.path, as_json=options.json)
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_ica(verbs)
+    _add_fetch(verbs)
     tracing = verbs.add_parser("trace", help="print the chain from a figure down to raw files")
     tracing.add_argument("figure", type=Path, metavar="FIGURE")
     tracing.add_argument("--html", type=Path, metavar="OUT", help="write the chain as a page, too")
@@ -98,6 +101,34 @@ def _add_ica(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--confounds", type=Path, metavar="TSV", help="fMRIPrep's, for the mean displacement"
     )
     ica.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+
+
+def _add_fetch(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fetch = verbs.add_parser("fetch", help="fetch a public cohort (needs internet)")
+    fetch.add_argument("cohort", choices=("abide",))
+    fetch.add_argument("--out", type=Path, required=True, metavar="DIR")
+    fetch.add_argument(
+        "--derivatives",
+        nargs="+",
+        default=["rois_ho"],
+        metavar="NAME",
+        help="rois_ho and other atlases; func_preproc func_mask for 4-D runs (default: rois_ho)",
+    )
+    fetch.add_argument("--participants", type=int, metavar="N", help="the first N only")
+    fetch.add_argument("--url", help="another place that holds the same tree")
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from neurospect.cohorts.abide_fetch import fetch_abide
+
+    for path in fetch_abide(
+        options.out,
+        derivatives=options.derivatives,
+        n_subjects=options.participants,
+        url=options.url,
+    ):
+        print(shown_path(path))
+    return SOUND
 
 
 def _ica(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from written_abide import (
     series,
 )
 
+from neurospect.cli import main
 from neurospect.cohorts.abide import abide_roi_cohort
 from neurospect.cohorts.abide_fetch import fetch_abide
 from neurospect.cohorts.abide_layout import abide_roi_files, abide_runs
@@ -330,6 +331,17 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
         yield f"http://127.0.0.1:{listening.server_port}", remote
         listening.shutdown()
         thread.join()
+
+
+def test_the_command_fetches_and_names_every_file(
+    server: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["fetch", "abide", "--out", str(tmp_path / "here"), "--url", server[0]]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"{name}_rois_ho.1D" in said for name in GOOD)
+    cohort, _ = abide_roi_cohort(tmp_path / "here")
+    assert cohort.participants["file_id"].to_list() == GOOD
 
 
 def test_what_was_fetched_is_read_as_a_cohort(server: tuple[str, Path], tmp_path: Path) -> None:
