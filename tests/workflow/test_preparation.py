@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -191,3 +192,23 @@ def test_a_missing_task_and_a_broken_map_are_listed(prepared: Checkout, hcp_fold
     assert excluded["where"].str.contains("tfMRI_MOTOR|zstat1.nii.gz").all()
     assert len(table(home / "examples.tsv")) == 14 * 7 - 2
     assert "task MOTOR" in (home / "participants.html").read_text()
+
+
+def test_a_thousand_runs_are_forty_jobs(fresh_checkout: Checkout):
+    folder = fresh_checkout.root / "data" / "many"
+    rows = ["participant_id\tdiagnosis\tsex\tage"]
+    for number in range(1000):
+        name = f"sub-{number:04d}"
+        home = folder / name / "func"
+        home.mkdir(parents=True)
+        for kind in ("preproc_bold", "brain_mask"):
+            (home / f"{name}_task-rest_desc-{kind}.nii.gz").touch()
+        rows.append(f"{name}\t{('patient', 'control')[number % 2]}\tfemale\t30")
+    (folder / "participants.tsv").write_text("\n".join(rows) + "\n")
+    (fresh_checkout.root / "many.yaml").write_text(
+        "experiments: []\nprepare: [bids]\ncohorts: {bids: {folder: data/many}}\n"
+    )
+    run = fresh_checkout.snakemake("--dry-run", "--quiet", "rules", configs=("many.yaml",))
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout, re.MULTILINE))
+    assert counts["extract_components"] == "40", run.stdout
+    assert int(counts["total"]) < 60
