@@ -87,26 +87,52 @@ def ratio_limit(tables: Iterable[pd.DataFrame]) -> tuple[float, bool]:
 
 
 def grid(table: pd.DataFrame, weight: str, column: str) -> pd.DataFrame:
-    """One column of the table as a map: rows are ranks from 1, columns are steps.
+    """One column of the table of a permutation test as a map, as in `cell_map`."""
+    check_table(table)
+    return cell_map(table, weight, column)
+
+
+def cell_map(
+    table: pd.DataFrame, weight: str, column: str, *, where: str = "permutation test"
+) -> pd.DataFrame:
+    """One column of a table of weights, steps and ranks as a map: ranks from 1 down, steps across.
+
+    Parameters
+    ----------
+    table
+        With columns weight, step, rank and `column`.
+    weight, column
+        Which to show.
+    where
+        What the table is called in an error.
 
     Raises
     ------
     BadInputError
-        If the weight is not in the table, or a (step, rank) stands in it twice.
+        If a column is missing, the weight is not in the table, or a (step, rank) stands in it
+        twice.
     """
-    weights = weights_of(table)
-    if weight not in weights:
+    missing = [name for name in ("weight", "step", "rank", column) if name not in table]
+    if missing:
         raise BadInputError(
-            "permutation test",
-            "weight",
-            found=weight,
-            expected=f"one of {', '.join(weights)}",
-            remedy="Name a weight of the table.",
+            where,
+            "columns",
+            found=f"no {', '.join(missing)}",
+            expected=f"weight, step, rank and {column}",
+            remedy="Draw the table as it was written.",
         )
     rows = table[table["weight"].astype(str) == weight]
+    if rows.empty:
+        raise BadInputError(
+            where,
+            "weight",
+            found=weight,
+            expected=f"one of {', '.join(str(name) for name in table['weight'].drop_duplicates())}",
+            remedy="Name a weight of the table.",
+        )
     if rows.duplicated(["step", "rank"]).any():
         raise BadInputError(
-            "permutation test",
+            where,
             "step, rank",
             found=f"repeated rows for {weight}",
             expected="one row per weight, step and rank",
@@ -150,28 +176,13 @@ def draw_differences(
     tested = grid(table, weight, "tested").fillna(False).to_numpy(dtype=bool)
     chosen = significant(table, weight)
     scale = norm or difference_norm(ratio_limit([table])[0])
-    ranks, steps = ratios.shape
-    axes.add_patch(Rectangle((0, 0), steps, ranks, zorder=0, gid="untested", **keys.UNTESTED))
-    axes.pcolormesh(
-        np.arange(steps + 1),
-        np.arange(ranks + 1),
-        cell_colours(ratios.to_numpy(dtype=np.float64), tested, chosen, scale),
-        # Thin borders of the cells' own colours close the seams that viewers show between cells.
-        edgecolors="face",
-        linewidth=0.25,
-        zorder=1,
-        gid="differences",
-    )
+    draw_cells(axes, ratios, cell_colours(ratios.to_numpy(dtype=np.float64), tested, chosen, scale))
     axes.add_collection(
         LineCollection(
             list(borders(chosen)), colors=INK, linewidths=0.6, capstyle="projecting", zorder=3,
             gid="significant",
         )
     )  # fmt: skip
-    axes.set(xlim=(0, steps), ylim=(ranks, 0))
-    axes.tick_params(length=1.5)
-    mark_steps(axes, [int(step) for step in ratios.columns])
-    mark_ranks(axes, [int(rank) for rank in ratios.index])
 
 
 def cell_colours(
@@ -199,6 +210,36 @@ def borders(
         yield (float(x - 1), float(y)), (float(x), float(y))
     for y, x in np.argwhere(padded[:, 1:] != padded[:, :-1]):
         yield (float(x), float(y - 1)), (float(x), float(y))
+
+
+def draw_cells(axes: Axes, cells: pd.DataFrame, colours: NDArray[np.float64]) -> None:
+    """Fill a map's cells, write its steps and ranks, and hatch what has no colour.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    cells
+        The map (see `cell_map`).
+    colours
+        Shape (ranks, steps, 4); clear where nothing was tested.
+    """
+    ranks, steps = cells.shape
+    axes.add_patch(Rectangle((0, 0), steps, ranks, zorder=0, gid="untested", **keys.UNTESTED))
+    axes.pcolormesh(
+        np.arange(steps + 1),
+        np.arange(ranks + 1),
+        colours,
+        # Thin borders of the cells' own colours close the seams that viewers show between cells.
+        edgecolors="face",
+        linewidth=0.25,
+        zorder=1,
+        gid="differences",
+    )
+    axes.set(xlim=(0, steps), ylim=(ranks, 0))
+    axes.tick_params(length=1.5)
+    mark_steps(axes, [int(step) for step in cells.columns])
+    mark_ranks(axes, [int(rank) for rank in cells.index])
 
 
 def mark_steps(axes: Axes, steps: list[int], room: float = 6.0) -> None:
@@ -247,6 +288,35 @@ def is_target(table: pd.DataFrame) -> bool:
     """Whether the labels were what the model was trained to tell apart."""
     check_table(table)
     return bool(table["target"].iloc[0])
+
+
+def weight_level(weights: pd.DataFrame, weight: str) -> str:
+    """Say how one weight as a whole was judged: "whole weight: p = .012, q = .031".
+
+    Parameters
+    ----------
+    weights
+        Table of the tests of weights, with columns weight, p and q.
+    weight
+        Which.
+
+    Raises
+    ------
+    BadInputError
+        If a column is missing, or the weight is not in the table exactly once.
+    """
+    missing = [name for name in ("weight", "p", "q") if name not in weights]
+    rows = weights if missing else weights[weights["weight"].astype(str) == weight]
+    if missing or len(rows) != 1:
+        raise BadInputError(
+            "tests of weights",
+            "columns" if missing else "weight",
+            found=f"no {', '.join(missing)}" if missing else f"{len(rows)} rows of {weight}",
+            expected="weight, p, q" if missing else "one row per weight of the permutation test",
+            remedy="Draw the table of the same comparison, as it was written.",
+        )
+    p, q = float(rows["p"].iloc[0]), float(rows["q"].iloc[0])
+    return f"whole weight: {keys.p_words('p', p)}, {keys.p_words('q', q)}"
 
 
 def _stride(axes: Axes, cells: int, room: float, side: int) -> int:

@@ -35,7 +35,9 @@ LINE = 3.6
 RANK_KEY_HEIGHT, WIDE_RANK_KEY_HEIGHT, WIDE = 11.0 + 2 * LINE, 10.5, 150.0
 """Height that `rank_key` takes, and that it takes where it is `WIDE` or more, mm."""
 DIFFERENCE_KEY_HEIGHT = 18.5
-"""Height that `difference_key` takes, mm."""
+"""Height that `difference_key` takes, mm; a line more with clusters."""
+CLUSTER, CLUSTER_WIDTH = "#009E73", 1.5
+"""Colour (Okabe and Ito's green, in neither half of the maps) and points of clusters' outlines."""
 
 
 def rank_key(
@@ -81,6 +83,7 @@ def difference_key(
     width: float,
     *,
     clipped: bool,
+    clusters: bool = False,
 ) -> Axes:
     """Explain the colours, fading, outlines and hatching of difference maps.
 
@@ -94,14 +97,47 @@ def difference_key(
         Place, mm; `DIFFERENCE_KEY_HEIGHT` mm high.
     clipped
         Whether some ratios lie beyond the scale.
+    clusters
+        Whether clusters are outlined.
 
     Returns
     -------
     matplotlib.axes.Axes
         The colour bar.
     """
+    bar = ratio_bar(figure, norm, groups, left, top, width, clipped=clipped)
+    side = top + LINE + 6.4
+    colours = difference_colours()
+    x = left
+    for text, look in (
+        ("significant", {"facecolor": colours(0.85), "edgecolor": INK, "linewidth": 0.9}),
+        ("not significant", {"facecolor": faded(colours(0.85)), "edgecolor": "none"}),
+        ("rounding noise", UNTESTED),
+    ):
+        swatch(figure, x, side + LINE + 0.6, **look)
+        written = add_text(figure, x + 5.7, side + LINE + 0.6, text, size=SMALL)
+        x += 5.7 + width_of(written) + 3
+    if clusters:
+        below = side + 2 * LINE + 0.6
+        swatch(figure, left, below, facecolor="none", edgecolor=CLUSTER, linewidth=CLUSTER_WIDTH)
+        text = "significant cluster of neighbouring cells"
+        add_text(figure, left + 5.7, below, text, size=SMALL)
+    return bar
+
+
+def ratio_bar(
+    figure: Figure,
+    norm: Normalize,
+    groups: tuple[str, str] | None,
+    left: float,
+    top: float,
+    width: float,
+    *,
+    clipped: bool,
+) -> Axes:
+    """Explain the colours of log2 ratios only; parameters as in `difference_key`, 13 mm high."""
     first, second = (
-        (f"group {name}" for name in groups) if groups else ("first group", "second group")
+        (group_words(name) for name in groups) if groups else ("first group", "second group")
     )
     long = min(width, 84.0)
     ratio = f"log₂ (σ {first} / σ {second})"
@@ -123,24 +159,19 @@ def difference_key(
     high = add_text(figure, left + long, side, f"larger in {first} →", size=SMALL, ha="right")
     for end in (low, high):
         fit_text(end, long / 2 - 1)
-    colours = difference_colours()
-    x = left
-    for text, look in (
-        ("significant", {"facecolor": colours(0.85), "edgecolor": INK, "linewidth": 0.9}),
-        ("not significant", {"facecolor": faded(colours(0.85)), "edgecolor": "none"}),
-        ("rounding noise", UNTESTED),
-    ):
-        swatch(figure, x, side + LINE + 0.6, **look)
-        written = add_text(figure, x + 5.7, side + LINE + 0.6, text, size=SMALL)
-        x += 5.7 + width_of(written) + 3
     return bar
+
+
+def group_words(name: str) -> str:
+    """Words for a group: its name, but "group 3" where that is a bare number."""
+    return f"group {name}" if name.isdecimal() else name
 
 
 def significance_line(
     alpha: float, relabelings: int, threshold: float, *, target: bool, prefix: str = ""
 ) -> str:
     """Say how significance was decided, in one line; `threshold` is NaN where none can be."""
-    level = f"{alpha:g}".replace("0.", ".", 1)
+    level = short_number(alpha)
     if isnan(threshold):
         return f"{prefix}nothing outlined: {relabelings} relabelings are too few for p ≤ {level}"
     line = (
@@ -148,6 +179,30 @@ def significance_line(
         f"{relabelings} relabelings, |z| ≥ {threshold:.2f}"
     )
     return f"{line}; labels were the training target" if target else line
+
+
+def more_weights(weights: int, most: int) -> list[str]:
+    """Say, where a figure shows `most` of so many weights, where the others are."""
+    if weights <= most:
+        return []
+    return [
+        f"{most} of {weights} weights, evenly from the first to the last; the other "
+        f"{weights - most} are in the table beside the figure"
+    ]
+
+
+def short_number(value: float) -> str:
+    """Write a share or a level without its zero: ".05"."""
+    return f"{value:.3g}".replace("0.", ".", 1)
+
+
+def p_words(name: str, value: float) -> str:
+    """Write a p or q value: "p = .012", "p < .001"; "no p" where it is missing."""
+    if isnan(value):
+        return f"no {name}"
+    if value < 0.001:
+        return f"{name} < .001"
+    return f"{name} = {value:.3f}".replace("0.", ".", 1)
 
 
 def wrapped(lines: Iterable[str], width: float) -> list[str]:

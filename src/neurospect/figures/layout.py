@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,6 +19,53 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH))
     FigureCanvasAgg(figure)
     return figure
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Axes of one size, row after row; all lengths in mm.
+
+    Attributes
+    ----------
+    width
+        Of the figure.
+    across
+        Axes side by side.
+    left, right
+        Margins of each.
+    head
+        Above the first row.
+    title, high, foot
+        Heights of what stands above axes, of the axes, and of what stands under them.
+    """
+
+    width: float
+    across: int
+    left: float
+    right: float
+    head: float
+    title: float
+    high: float
+    foot: float
+
+    @property
+    def cell(self) -> float:
+        """Width of axes with their margins."""
+        return self.width / self.across
+
+    @property
+    def wide(self) -> float:
+        """Width of axes."""
+        return self.cell - self.left - self.right
+
+    def corner(self, place: int) -> tuple[float, float]:
+        """Left and upper edge of axes, counted from 0."""
+        row, column = divmod(place, self.across)
+        return column * self.cell + self.left, self.bottom(row * self.across) + self.title
+
+    def bottom(self, count: int) -> float:
+        """Lower edge of so many axes with what stands under them."""
+        return self.head + ceil(count / self.across) * (self.title + self.high + self.foot)
 
 
 def size_in_mm(figure: Figure) -> tuple[float, float]:

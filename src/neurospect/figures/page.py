@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from neurospect.errors import BadInputError
 from neurospect.figures import keys
+from neurospect.figures.clusters import cluster_lines, draw_clusters
+from neurospect.figures.gradient_values import WHOLE_BATCH, value_limits
 from neurospect.figures.group_differences import (
     RANK_LABEL,
     compared_groups,
     draw_differences,
-    is_target,
     ratio_limit,
     significance_lines,
-    weights_of,
 )
 from neurospect.figures.layout import add_axes, add_text, fit_text, new_figure, width_of
+from neurospect.figures.panels import Panel, read_panel
 from neurospect.figures.style import (
     LARGE,
     NOISE_TEXT,
@@ -39,51 +38,20 @@ from neurospect.figures.style import (
 from neurospect.figures.trajectories import (
     STEP_LABEL,
     VALUE_LABEL,
-    WHOLE_BATCH,
     draw_trajectories,
     name_noise,
-    value_limits,
-    weight_nodes,
+    thinning_lines,
 )
-from neurospect.figures.weights import layer_words, shape_of, weight_label
+from neurospect.figures.weights import shape_of, two_line_titles, weight_label
 
 HALF = PAGE_WIDTH / 2
 MARGIN, GAP, RIGHT = 17.0, 6.5, 2.5
 HEADING, NOTE, LAYER, FOOT = 4.2, 3.0, 6.6, 10.0
+NOTE_MARGIN = 10.0
+"""What the margins and the letter leave no room for beside a note, mm."""
 TALLEST, SHORTEST, READABLE, NARROWEST = 34.0, 14.0, 22.0, 12.0
 """Limits of the size of axes, mm; under the readable height, axes are set closer."""
 MOST_PANELS = 10
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One lettered panel: axes for each weight, of trajectories or of differences."""
-
-    name: str
-    title: str
-    weights: tuple[str, ...]
-    words: Mapping[str, str]
-    nodes: Mapping[str, xr.Dataset]
-    table: pd.DataFrame | None
-    group: str = WHOLE_BATCH
-
-    @property
-    def kind(self) -> str:
-        """What is drawn."""
-        return "trajectories" if self.table is None else "differences"
-
-    @property
-    def note(self) -> str:
-        """What must be known to judge the panel."""
-        if self.table is None:
-            return "" if self.group == WHOLE_BATCH else f"group {self.group}"
-        note = "groups {} and {}".format(*compared_groups(self.table))
-        return f"{note}; labels were the training target" if is_target(self.table) else note
-
-    @property
-    def heading(self) -> float:
-        """Height of the heading, mm."""
-        return HEADING + NOTE if self.note else HEADING
 
 
 @dataclass(frozen=True)
@@ -139,7 +107,10 @@ def figure_page(experiment_title: str, panels: Sequence[Mapping[str, Any]]) -> F
         - ``kind``: "trajectories" or "differences";
         - ``data``: a DataTree of spectra, or the table of a permutation test;
         - ``group``, ``words`` (optional): whose trajectories ("all"), and weight → layer in
-          words where the weights are not a chain of layers.
+          words where `layer_words` does not fit;
+        - ``clusters``, ``cells`` (optional): the two tables of the cluster test.
+
+        Of a panel with more than four weights the first, the middle and the last are shown.
 
     Returns
     -------
@@ -153,7 +124,7 @@ def figure_page(experiment_title: str, panels: Sequence[Mapping[str, Any]]) -> F
     """
     if not 1 <= len(panels) <= MOST_PANELS:
         raise _does_not_fit(f"{len(panels)} panels")
-    known = [_panel(panel, place) for place, panel in enumerate(panels)]
+    known = [read_panel(panel, place) for place, panel in enumerate(panels)]
     names = [panel.name for panel in known]
     if len(set(names)) < len(names):
         raise BadInputError(
@@ -164,7 +135,9 @@ def figure_page(experiment_title: str, panels: Sequence[Mapping[str, Any]]) -> F
             remedy="Letter the panels.",
         )
     tables = {panel.name: panel.table for panel in known if panel.table is not None}
-    lines = keys.wrapped(significance_lines(tables), PAGE_WIDTH - MARGIN - 2)
+    clusters = {panel.name: panel.clusters for panel in known if panel.clusters is not None}
+    said = [*_thinning(known), *significance_lines(tables), *cluster_lines(clusters)]
+    lines = keys.wrapped(said, PAGE_WIDTH - MARGIN - 2)
     foot = _key_height(known) + keys.LINE * len(lines) + 1.5
     places, bottom = _places(known, *_grid(known, foot))
     figure = new_figure(PAGE_WIDTH, bottom + foot)
@@ -184,39 +157,10 @@ def figure_page(experiment_title: str, panels: Sequence[Mapping[str, Any]]) -> F
         pair = pairs.pop() if len(pairs) == 1 else None
         keys.difference_key(
             figure, difference_norm(limit), pair, left, bottom, HALF - MARGIN - RIGHT,
-            clipped=clipped,
+            clipped=clipped, clusters=bool(clusters),
         )  # fmt: skip
-        keys.add_lines(figure, lines, MARGIN, bottom + _key_height(known))
+    keys.add_lines(figure, lines, MARGIN, bottom + _key_height(known))
     return figure
-
-
-def _panel(fields: Mapping[str, Any], place: int) -> Panel:
-    """Read one panel, or say what is wrong with it."""
-    missing = [name for name in ("name", "title", "kind", "data") if name not in fields]
-    if missing:
-        raise BadInputError(
-            "figure page",
-            f"panel {place + 1}",
-            found=f"no {', '.join(missing)}",
-            expected="name, title, kind and data",
-            remedy="Give every panel these fields.",
-        )
-    name, title = str(fields["name"]), str(fields["title"])
-    kind, data, words = fields["kind"], fields["data"], fields.get("words")
-    if kind == "trajectories" and isinstance(data, xr.DataTree):
-        nodes = weight_nodes(data)
-        group = str(fields.get("group", WHOLE_BATCH))
-        return Panel(name, title, tuple(nodes), layer_words(list(nodes), words), nodes, None, group)
-    if kind == "differences" and isinstance(data, pd.DataFrame):
-        weights = weights_of(data)
-        return Panel(name, title, tuple(weights), layer_words(weights, words), {}, data)
-    raise BadInputError(
-        "figure page",
-        f"panel {name}",
-        found=f"kind {kind!r} with data of type {type(data).__name__}",
-        expected='"trajectories" with a DataTree, or "differences" with a DataFrame',
-        remedy="Hand over the spectra, or the table of the permutation test.",
-    )
 
 
 def _grid(panels: Sequence[Panel], foot: float) -> tuple[int, float]:
@@ -256,7 +200,9 @@ def _places(panels: Sequence[Panel], slots: int, high: float) -> tuple[list[Plac
     places: list[Place] = []
     top = 8.0
     for row in _rows(panels, slots):
-        heading = max(panel.heading for panel in row)
+        room = PAGE_WIDTH if len(row) == 1 and len(row[0].weights) > slots else HALF
+        notes = max(len(panel.notes(room - NOTE_MARGIN)) for panel in row)
+        heading = HEADING + NOTE * notes
         height = 0.0
         for half, panel in enumerate(row):
             count = len(panel.weights)
@@ -297,6 +243,8 @@ def _draw(
                 axes.tick_params(labelleft=False)
         else:
             draw_differences(axes, panel.table, weight, norm=differences)
+            if panel.clusters is not None and panel.cells is not None:
+                draw_clusters(axes, panel.clusters, panel.cells, panel.table, weight)
         _label(axes, place, number, inner=inner)
 
 
@@ -309,9 +257,10 @@ def _head(figure: Figure, place: Place) -> None:
     room -= left - place.left - 3.0
     title = add_text(figure, left, place.top + 0.25, panel.title, size=NORMAL)
     fit_text(title, room)
-    if panel.note:
-        note = add_text(figure, left, place.top + 3.5, panel.note, size=SMALL, color=NOISE_TEXT)
-        fit_text(note, room)
+    whole = PAGE_WIDTH if place.across > place.slots else HALF
+    for line, note in enumerate(panel.notes(whole - NOTE_MARGIN)):
+        top = place.top + 3.5 + line * NOTE
+        fit_text(add_text(figure, left, top, note, size=SMALL, color=NOISE_TEXT), room)
 
 
 def _label(axes: Axes, place: Place, number: int, *, inner: bool) -> None:
@@ -322,15 +271,26 @@ def _label(axes: Axes, place: Place, number: int, *, inner: bool) -> None:
     words = panel.words[weight]
     text = f"{words}\n{weight_label(weight, shape)}"
     title = axes.set_title(text, loc="left", size=SMALL, linespacing=1.1, pad=3.0)
-    fit_text(title, room, f"{words}\n{weight}")
+    fit_text(title, room, *two_line_titles(words, weight, shape))
     axes.set_xlabel(STEP_LABEL, size=SMALL)
     if not inner:
         label = VALUE_LABEL if panel.table is None else RANK_LABEL
         axes.set_ylabel(label, size=SMALL)
 
 
+def _thinning(panels: Sequence[Panel]) -> list[str]:
+    """Say how many of the recorded steps are drawn, where not all are."""
+    return list(
+        dict.fromkeys(
+            line for panel in panels for line in thinning_lines(panel.nodes, panel.recorded_steps)
+        )
+    )
+
+
 def _key_height(panels: Sequence[Panel]) -> float:
     kinds = {panel.kind for panel in panels}
+    if any(panel.clusters is not None for panel in panels):
+        return keys.DIFFERENCE_KEY_HEIGHT + keys.LINE
     return keys.WIDE_RANK_KEY_HEIGHT if kinds == {"trajectories"} else keys.DIFFERENCE_KEY_HEIGHT
 
 

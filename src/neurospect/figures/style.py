@@ -106,6 +106,12 @@ def difference_colours() -> Colormap:
     return ListedColormap([both(0.07 + 0.86 * i / 256) for i in range(257)], name="differences")
 
 
+def share_colours() -> Colormap:
+    """Colours of shares from 0 to 1: white to blue, one hue that no map of differences has."""
+    blues = mpl.colormaps["Blues"]
+    return ListedColormap([blues(0.95 * i / 256) for i in range(257)], name="shares")
+
+
 def rank_norm(highest: int) -> LogNorm:
     """Scale of ranks 1 to `highest`: logarithmic, so that the first ranks are told apart."""
     return LogNorm(1, max(highest, 2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -13,8 +15,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from neurospect.errors import BadInputError
 from neurospect.figures import keys
+from neurospect.figures.gradient_values import (
+    WHOLE_BATCH,
+    group_size,
+    mean_scale,
+    signal,
+    thinned,
+    value_limits,
+    weight_nodes,
+)
 from neurospect.figures.layout import add_axes, add_text, fit_text, new_figure
 from neurospect.figures.style import (
     COLUMN_WIDTH,
@@ -22,103 +32,24 @@ from neurospect.figures.style import (
     NOISE,
     NOISE_EDGE,
     NOISE_TEXT,
+    NORMAL,
     PAGE_WIDTH,
     SMALL,
     paper_style,
     rank_colours,
     rank_norm,
 )
-from neurospect.figures.weights import layer_words, shape_of, weight_label
+from neurospect.figures.weights import chosen_weights, layer_words, shape_of, weight_label
 
-WHOLE_BATCH = "all"
 STEP_LABEL = "training step"
 VALUE_LABEL = "singular value,\nmean scale\n(loss / weight)"
 COLUMNS = 6
 """Axes side by side; further groups go to a further line."""
-
-
-def mean_scale(
-    node: xr.Dataset, group: str = WHOLE_BATCH
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Singular values of a group's gradient and their noise floor, at mean scale.
-
-    Mean scale is contribution scale times N / n_g: the gradient of the loss averaged over the
-    group's own samples, so that groups of unlike size can stand side by side.
-
-    Parameters
-    ----------
-    node
-        Spectra of one weight: `gradient` (step, group, rank) and `noise_floor` (step, group).
-    group
-        Name of the group; "all" is the whole batch.
-
-    Returns
-    -------
-    values
-        Shape (steps, ranks), loss / weight.
-    floor
-        Shape (steps,), loss / weight.
-
-    Raises
-    ------
-    BadInputError
-        If the node holds no gradient spectra, or not of this group.
-    """
-    _check(node, group)
-    one = node.sel(group=group)
-    factor: NDArray[np.float64] = np.ones(node.sizes["step"])
-    if node.attrs.get("scale", "contribution") == "contribution":
-        samples, members = group_size(node, WHOLE_BATCH), group_size(node, group)
-        factor = np.where(members > 0, samples / np.maximum(members, 1), np.nan) * factor
-    values = one["gradient"].transpose("step", "rank").values.astype(np.float64)
-    floor = one["noise_floor"].values.astype(np.float64)
-    return values * factor[:, np.newaxis], floor * factor
-
-
-def group_size(node: xr.Dataset, group: str) -> NDArray[np.float64]:
-    """Count the samples of a group: one number, or one a step where batches vary."""
-    if "group_size" in node:
-        return node["group_size"].sel(group=group).values.astype(np.float64)
-    sizes = np.atleast_1d(node.attrs.get("group_sizes", []))
-    place = [str(name) for name in node["group"].values].index(group)
-    if len(sizes) <= place:
-        raise BadInputError(
-            "spectra",
-            "group_sizes",
-            found=f"{len(sizes)} sizes",
-            expected=f"one for each of {node.sizes['group']} groups",
-            remedy="Record the spectra again: mean scale needs the size of every group.",
-        )
-    return np.asarray(sizes[place], dtype=np.float64)
-
-
-def signal(node: xr.Dataset, group: str = WHOLE_BATCH) -> NDArray[np.float64]:
-    """Singular values at mean scale that stand above their noise floor; NaN elsewhere.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (steps, ranks), loss / weight.
-    """
-    values, floor = mean_scale(node, group)
-    return np.where(values > floor[:, np.newaxis], values, np.nan)
-
-
-def value_limits(shown: Iterable[tuple[xr.Dataset, str]]) -> tuple[float, float]:
-    """Limits of a value axis that holds all signal of (node, group) and some of the noise."""
-    lows, highs = [], []
-    for node, group in shown:
-        values, (_, floor) = signal(node, group), mean_scale(node, group)
-        found, floors = values[np.isfinite(values)], floor[np.isfinite(floor) & (floor > 0)]
-        if found.size:
-            lows.append(found.min())
-            highs.append(found.max())
-        if floors.size:
-            lows.append(np.sort(floors)[floors.size // 4])
-            highs.append(floors.max())
-    if not lows:
-        return 1e-3, 1.0
-    return float(min(lows)) / 2, float(max(highs)) * 2
+LEFT, RIGHT, GAP = 19.5, 3.0, 3.0
+COMPACT_HEIGHT = 15.0
+"""Margins, and the height of axes of many weights, mm."""
+ROOMY, MOST_WEIGHTS = 5, 40
+"""Weights that high axes are for, and that a figure shows at most."""
 
 
 def draw_trajectories(
@@ -176,7 +107,7 @@ def draw_trajectories(
         )
     axes.set(xscale="log", yscale="log", ylim=(bottom, top))
     axes.set_xlim(float(steps.min()), max(float(steps.max()), float(steps.min()) + 1))
-    _mark_steps(axes)
+    mark_log_steps(axes)
     _mark_values(axes, bottom, top)
 
 
@@ -203,11 +134,59 @@ def name_noise(axes: Axes) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Where the axes of a figure stand: a row a weight, a column a group; mm."""
+
+    width: float
+    groups: int
+    head: float
+    compact: bool
+
+    @property
+    def across(self) -> int:
+        """Axes side by side."""
+        return min(self.groups, COLUMNS)
+
+    @property
+    def wide(self) -> float:
+        """Width of axes."""
+        return (self.width - LEFT - RIGHT - GAP * (self.across - 1)) / self.across
+
+    @property
+    def high(self) -> float:
+        """Height of axes."""
+        return COMPACT_HEIGHT if self.compact else min(34.0, max(24.0, 1.1 * self.wide))
+
+    @property
+    def row_height(self) -> float:
+        """From a weight to the next."""
+        lines = ceil(self.groups / self.across)
+        return self.high + 7.3 if self.compact else 9.0 + lines * (self.high + 10.0)
+
+    def bottom(self, rows: int) -> float:
+        """Where so many rows end, with what stands under the last."""
+        return self.head + rows * self.row_height + (14.5 if self.compact else 2.0)
+
+    def label_top(self, row: int) -> float:
+        """Upper edge of a weight's name; groups are named under the first, or under all."""
+        return self.head + row * self.row_height + (6.5 if self.compact and row else 0.5)
+
+    def corner(self, row: int, place: int) -> tuple[float, float]:
+        """Left and upper edge of the axes of a group."""
+        line, column = divmod(place, self.across)
+        top = self.head + row * self.row_height + 11.0 + line * (self.high + 10.0)
+        return LEFT + column * (self.wide + GAP), top
+
+
 @paper_style()
 def trajectory_figure(
     spectra: xr.DataTree, *, title: str = "", words: Mapping[str, str] | None = None
 ) -> Figure:
     """Draw one training's spectra: a row a weight, a column for the whole batch and each group.
+
+    What is drawn is what `trajectory_table` gives. Of many weights the rows are low; of more than
+    `MOST_WEIGHTS`, so many are drawn, evenly from the first to the last.
 
     Parameters
     ----------
@@ -216,7 +195,7 @@ def trajectory_figure(
     title
         What was trained, e.g. "Auto-encoding, [32], ReLU"; stands above the figure.
     words
-        Weight → layer in words, where the weights are not a chain of layers.
+        Weight → layer in words, where `layer_words` does not fit.
 
     Returns
     -------
@@ -228,105 +207,83 @@ def trajectory_figure(
     BadInputError
         If there is no weight, or a weight has no gradient spectra.
     """
-    nodes = weight_nodes(spectra)
+    every = weight_nodes(spectra)
+    words = layer_words(list(every), words)
+    nodes = {name: thinned(every[name]) for name in chosen_weights(list(every), MOST_WEIGHTS)}
+    recorded = max(every[name].sizes["step"] for name in nodes)
     groups = [str(name) for name in next(iter(nodes.values()))["group"].values]
     norm = rank_norm(max(int(node["rank"].max()) for node in nodes.values()))
-    across = min(len(groups), COLUMNS)
-    lines = ceil(len(groups) / across)
     width = COLUMN_WIDTH if len(groups) == 1 else PAGE_WIDTH
-    left, right, gap = 19.5, 3.0, 3.0
-    wide = (width - left - right - gap * (across - 1)) / across
-    high = min(34.0, max(24.0, 1.1 * wide))
-    line_height = high + 10.0
-    head = 7.0 if title else 2.0
-    row_height = 4.5 + lines * line_height + 4.5
+    compact = len(nodes) > ROOMY and len(groups) <= COLUMNS
+    grid = _Grid(width, len(groups), 7.0 if title else 2.0, compact)
+    bottom, key_width = grid.bottom(len(nodes)), width - LEFT - RIGHT
     key_height = keys.RANK_KEY_HEIGHT if width < keys.WIDE else keys.WIDE_RANK_KEY_HEIGHT
-    figure = new_figure(width, head + len(nodes) * row_height + 2.0 + key_height)
+    lines = keys.wrapped([*thinning_lines(nodes, recorded), *_left_out(every, spectra)], key_width)
+    figure = new_figure(width, bottom + key_height + len(lines) * keys.LINE)
     if title:
         add_text(figure, 3.0, 2.5, title, size=LARGE, weight="bold")
-    words = layer_words(list(nodes), words)
     for row, (name, node) in enumerate(nodes.items()):
-        top = head + row * row_height
-        label = f"{words[name]}, {weight_label(name, shape_of(node))}"
-        fit_text(add_text(figure, 3.0, top + 0.5, label, size=LARGE), width - 6.0)
-        limits = value_limits([(node, group) for group in groups])
-        for place, group in enumerate(groups):
-            line, column = divmod(place, across)
-            x, y = left + column * (wide + gap), top + 11.0 + line * line_height
-            axes = add_axes(figure, x, y, wide, high)
-            draw_trajectories(axes, node, group, norm=norm, limits=limits)
-            fit_text(axes.set_title(_group_label(node, group), linespacing=1.1), wide + 1.0)
-            if column == 0:
-                axes.set_ylabel(VALUE_LABEL)
-            else:
-                axes.tick_params(labelleft=False)
-            if place >= len(groups) - across:
-                axes.set_xlabel(STEP_LABEL)
-            if place == 0:
-                name_noise(axes)
-    keys.rank_key(figure, norm, left, head + len(nodes) * row_height + 2.0, width - left - right)
+        shape = shape_of(node)
+        label = add_text(figure, 3.0, grid.label_top(row), "", size=LARGE)
+        label.set_text(f"{words[name]}, {weight_label(name, shape)}")
+        fit_text(label, width - 6.0, f"{words[name]}, {name}", words[name])
+        named, marked = (not compact or row == end for end in (0, len(nodes) - 1))
+        _draw_row(figure, grid, row, node, norm, named=named, marked=marked)
+    keys.rank_key(figure, norm, LEFT, bottom, key_width)
+    keys.add_lines(figure, lines, LEFT, bottom + key_height)
     return figure
 
 
-def weight_nodes(spectra: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Weight → its spectra, in the order of the model.
-
-    Raises
-    ------
-    BadInputError
-        If there is none.
-    """
-    nodes = {name: node.to_dataset() for name, node in spectra.children.items()}
-    if not nodes:
-        raise BadInputError(
-            "spectra",
-            "weights",
-            found="none",
-            expected="one node per recorded weight",
-            remedy="Record at least one weight; the file's attribute `unrecorded` says why not.",
-        )
-    return nodes
+def thinning_lines(drawn: Mapping[str, xr.Dataset], recorded: int) -> list[str]:
+    """Say through how many of the recorded steps lines are drawn, where not through all."""
+    steps = max((node.sizes["step"] for node in drawn.values()), default=recorded)
+    if steps == recorded:
+        return []
+    return [
+        f"lines pass through {steps} of {recorded} recorded steps, spread on a logarithmic axis"
+    ]
 
 
-def weight_node(spectra: xr.DataTree, weight: str) -> xr.Dataset:
-    """Spectra of one weight.
-
-    Raises
-    ------
-    BadInputError
-        If it was not recorded.
-    """
-    nodes = weight_nodes(spectra)
-    if weight not in nodes:
-        raise BadInputError(
-            "spectra",
-            "weight",
-            found=weight,
-            expected=f"one of {', '.join(nodes)}",
-            remedy="Name a recorded weight.",
-        )
-    return nodes[weight]
-
-
-def _check(node: xr.Dataset, group: str) -> None:
-    missing = [name for name in ("gradient", "noise_floor") if name not in node]
-    if missing:
-        raise BadInputError(
-            "spectra",
-            "variables",
-            found=f"no {' and no '.join(missing)}",
-            expected="gradient (step, group, rank) and noise_floor (step, group)",
-            remedy="Record the gradient's singular values.",
-        )
+def _draw_row(
+    figure: Figure,
+    grid: _Grid,
+    row: int,
+    node: xr.Dataset,
+    norm: LogNorm,
+    *,
+    named: bool,
+    marked: bool,
+) -> None:
+    """Draw a weight; its groups are `named` above the axes, and steps `marked` under them."""
     groups = [str(name) for name in node["group"].values]
-    if group not in groups or WHOLE_BATCH not in groups:
-        raise BadInputError(
-            "spectra",
-            "group",
-            found=f"{group} asked for, {', '.join(groups)} recorded",
-            expected=f"a recorded group, and {WHOLE_BATCH} for the whole batch",
-            remedy="Name a recorded group.",
-        )
+    limits = value_limits([(node, group) for group in groups])
+    for place, group in enumerate(groups):
+        axes = add_axes(figure, *grid.corner(row, place), grid.wide, grid.high)
+        draw_trajectories(axes, node, group, norm=norm, limits=limits)
+        if named:
+            fit_text(axes.set_title(_group_label(node, group), linespacing=1.1), grid.wide + 1.0)
+        if place % grid.across == 0:
+            axes.set_ylabel(VALUE_LABEL, size=SMALL if grid.compact else NORMAL)
+        else:
+            axes.tick_params(labelleft=False)
+        if not marked:
+            axes.tick_params(labelbottom=False)
+        elif place >= len(groups) - grid.across:
+            axes.set_xlabel(STEP_LABEL)
+        if place == 0:
+            name_noise(axes)
+
+
+def _left_out(nodes: Mapping[str, xr.Dataset], spectra: xr.DataTree) -> list[str]:
+    """Say which weights the figure does not show, and why."""
+    lines = keys.more_weights(len(nodes), MOST_WEIGHTS)
+    unrecorded = json.loads(spectra.attrs.get("unrecorded", "{}"))
+    for reason in dict.fromkeys(unrecorded.values()):
+        # A vector never has a spectrum: that is no gap in what was recorded.
+        if "vector" not in reason:
+            names = [name for name, why in unrecorded.items() if why == reason]
+            lines.append(f"not recorded: {', '.join(names)} ({reason})")
+    return lines
 
 
 def _alone(values: NDArray[np.float64]) -> list[int]:
@@ -338,11 +295,12 @@ def _alone(values: NDArray[np.float64]) -> list[int]:
 def _group_label(node: xr.Dataset, group: str) -> str:
     sizes = np.unique(group_size(node, group))
     count = f"{sizes[0]:g}" if len(sizes) == 1 else f"{sizes[0]:g}–{sizes[-1]:g}"
-    name = "whole batch" if group == WHOLE_BATCH else f"group {group}"
+    name = "whole batch" if group == WHOLE_BATCH else keys.group_words(group)
     return f"{name}\nn = {count}"
 
 
-def _mark_steps(axes: Axes) -> None:
+def mark_log_steps(axes: Axes) -> None:
+    """Write powers of ten on a logarithmic axis of steps; also 2 and 5 where these are few."""
     first, last = axes.get_xlim()
     fine = last / first < 30
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fine else (1,), numticks=12))

@@ -69,6 +69,31 @@ def differences() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture
+def clusters() -> Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]:
+    """Build the tables of a cluster test that fit a table of differences.
+
+    Cluster 1 is an L of three cells and significant; cluster 2 is a cell beside it and is not.
+    """
+
+    def build(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        cells = table[["weight", "step", "rank"]].assign(cluster=0)
+        first = cells["weight"] == "0.weight"
+        for step, rank, number in ((1, 1, 1), (3, 1, 1), (1, 2, 1), (3, 2, 2)):
+            cells.loc[first & (cells["step"] == step) & (cells["rank"] == rank), "cluster"] = number
+        judged = {"alpha": 0.05, "forming": 1.5, "relabelings": 300, "threshold": 9.0}
+        return pd.DataFrame({"cluster": [1, 2], "p": [0.01, 0.3]}).assign(**judged), cells
+
+    return build
+
+
+@pytest.fixture
+def weight_tests() -> pd.DataFrame:
+    """Build a table of the tests of two weights, the second without tested cells."""
+    rows = [("0.weight", 0.0004, 0.002), ("2.weight", np.nan, np.nan)]
+    return pd.DataFrame(rows, columns=["weight", "p", "q"]).assign(alpha=0.05)
+
+
+@pytest.fixture
 def t_tests() -> pd.DataFrame:
     """Build a table of the two t-tests, fitting `differences` of two weights and five ranks."""
     rows = []

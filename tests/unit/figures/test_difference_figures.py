@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, QuadMesh
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from neurospect.errors import BadInputError
+from neurospect.figures.clusters import draw_clusters, significant_clusters
 from neurospect.figures.difference_figure import difference_figure
 from neurospect.figures.group_differences import (
     borders,
@@ -25,6 +27,7 @@ from neurospect.figures.paper_t_tests import strip_values
 from neurospect.figures.style import difference_norm, paper_style
 
 Differences = Callable[..., pd.DataFrame]
+MakeClusters = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 Edge = tuple[tuple[float, float], tuple[float, float]]
 
 
@@ -73,7 +76,8 @@ def test_exactly_the_cells_with_p_at_most_alpha_are_outlined(differences: Differ
         if row.p <= row.alpha
     }
     assert (0, 0) in cells
-    (outline,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+    (outline,) = [c for c in axes.collections if c.get_gid() == "significant"]
+    assert isinstance(outline, LineCollection)
     found = {tuple((float(x), float(y)) for x, y in edge) for edge in outline.get_segments()}
     assert found == edges_around(cells)
 
@@ -200,6 +204,103 @@ def test_long_group_names_keep_to_their_places(
         group_a="women with schizophrenia, medicated", group_b="women without, unmedicated"
     )
     assert clashes(difference_figure(table)) == []
+
+
+def test_exactly_the_significant_clusters_are_outlined_in_their_own_colour(
+    differences: Differences, clusters: MakeClusters
+) -> None:
+    table = differences()
+    found, cells = clusters(table)
+    axes = drawn(table)
+    draw_clusters(axes, found, cells, table, "0.weight")
+    (outline,) = [c for c in axes.collections if c.get_gid() == "clusters"]
+    assert isinstance(outline, LineCollection)
+    edges = {tuple((float(x), float(y)) for x, y in edge) for edge in outline.get_segments()}
+    # Cluster 2, at rank 2 of the third step, is not significant.
+    assert edges == edges_around({(0, 1), (0, 2), (1, 1)})
+    assert to_hex(outline.get_edgecolor()[0]) == "#009e73"
+    (cellwise,) = [c for c in axes.collections if c.get_gid() == "significant"]
+    assert outline.get_linewidth()[0] > 2 * cellwise.get_linewidth()[0]
+    assert outline.get_zorder() < cellwise.get_zorder()
+
+
+def test_touching_clusters_are_told_apart_by_the_line_between_them(
+    differences: Differences, clusters: MakeClusters
+) -> None:
+    table = differences()
+    found, cells = clusters(table)
+    both = significant_clusters(found.assign(p=0.01), cells, table, "0.weight")
+    assert [int(mask.sum()) for mask in both] == [3, 1]
+    assert not (both[0] & both[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "clusters in green: p ≤ .05, family-wise, by the mass of neighbouring cells"),
+        ({"p": 0.2}, "no cluster has p ≤ .05, family-wise, by the mass of neighbouring cells"),
+        ({"threshold": np.nan, "p": 1.0}, "clusters: 300 relabelings are too few for p ≤ .05"),
+    ],
+)
+def test_the_figure_says_how_clusters_were_judged(
+    differences: Differences,
+    clusters: MakeClusters,
+    drawn_texts: Callable[[Figure], list[Text]],
+    clashes: Callable[[Figure], list[str]],
+    changed: dict[str, float],
+    expected: str,
+) -> None:
+    table = differences()
+    found, cells = clusters(table)
+    figure = difference_figure(table, clusters=found.assign(**changed), cells=cells)
+    texts = " ".join(text.get_text() for text in drawn_texts(figure))
+    assert expected in texts
+    assert clashes(figure) == []
+
+
+def test_no_clusters_at_all_are_said(
+    differences: Differences, clusters: MakeClusters, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    found, cells = clusters(differences())
+    figure = difference_figure(differences(), clusters=found[:0], cells=cells.assign(cluster=0))
+    texts = " ".join(text.get_text() for text in drawn_texts(figure))
+    assert "clusters: no neighbouring cells differ enough to form one" in texts
+
+
+def test_clusters_without_their_cells_are_refused(
+    differences: Differences, clusters: MakeClusters
+) -> None:
+    found, cells = clusters(differences())
+    with pytest.raises(BadInputError, match="one of two"):
+        difference_figure(differences(), clusters=found)
+    with pytest.raises(BadInputError, match="no forming"):
+        difference_figure(differences(), clusters=found.drop(columns="forming"), cells=cells)
+
+
+def test_p_and_q_of_each_weight_stand_above_its_map(
+    differences: Differences,
+    weight_tests: pd.DataFrame,
+    drawn_texts: Callable[[Figure], list[Text]],
+    clashes: Callable[[Figure], list[str]],
+) -> None:
+    figure = difference_figure(differences(), weights=weight_tests)
+    texts = [text.get_text() for text in drawn_texts(figure)]
+    assert "input layer, 0.weight\nwhole weight: p < .001, q = .002" in texts
+    assert "output layer, 2.weight\nwhole weight: no p, no q" in texts
+    assert clashes(figure) == []
+    with pytest.raises(BadInputError, match=r"0 rows of 2\.weight"):
+        difference_figure(differences(), weights=weight_tests[:1])
+
+
+def test_many_maps_stand_three_a_row_and_more_than_can_be_shown_are_counted(
+    differences: Differences, clashes: Callable[[Figure], list[str]]
+) -> None:
+    figure = difference_figure(differences(63, ranks=2))
+    maps = [axes for axes in figure.axes if axes.get_ylabel() == "rank"]
+    assert len(maps) == 60
+    assert len({round(axes.get_position().x0, 6) for axes in maps}) == 3
+    assert "60 of 63 weights" in " ".join(text.get_text() for text in figure.texts)
+    assert clashes(difference_figure(differences(9))) == []
 
 
 def test_an_unknown_weight_is_refused(differences: Differences) -> None:

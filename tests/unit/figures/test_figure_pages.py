@@ -144,8 +144,46 @@ def test_too_many_panels_are_refused(panels: MakePanels) -> None:
 
 
 def test_panels_that_do_not_fit_on_a_page_are_refused(panels: MakePanels) -> None:
-    with pytest.raises(BadInputError, match="10 panels of up to 9 weights"):
-        figure_page("Digits", panels([9] * 10, 0))
+    groups = {"group_a": "patients " * 40, "group_b": "controls " * 40}
+    ten = [panel | {"data": panel["data"].assign(**groups)} for panel in panels([4] * 10, 10)]
+    with pytest.raises(BadInputError, match="10 panels of up to 4 weights"):
+        figure_page("Digits", ten)
+
+
+def test_of_many_weights_a_page_shows_the_first_the_middle_and_the_last(
+    panels: MakePanels, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    figure = figure_page("Recurrent", panels([9, 9], 1))
+    texts = [text.get_text() for text in drawn_texts(figure)]
+    for place in ("input layer\n0.weight", "hidden layer 4\n8.weight", "output layer\n16.weight"):
+        assert sum(text.startswith(place) for text in texts) == 2
+    assert sum("layer" in text for text in texts) == 6
+    assert texts.count("first, middle, last; and 6 more: see the panel's own figure") == 2
+
+
+def test_a_page_of_eight_panels_of_many_weights_keeps_its_size(
+    panels: MakePanels, clashes: Callable[[Figure], list[str]]
+) -> None:
+    figure = figure_page("Recurrent", panels([17] * 8, 2))
+    assert figure.get_size_inches()[1] * 25.4 <= 247.001
+    assert clashes(figure) == []
+
+
+def test_a_page_outlines_clusters_and_explains_them(
+    panels: MakePanels,
+    clusters: Callable[..., tuple[pd.DataFrame, pd.DataFrame]],
+    drawn_texts: Callable[[Figure], list[Text]],
+    clashes: Callable[[Figure], list[str]],
+) -> None:
+    two = panels([2, 2], 1)
+    two[1]["clusters"], two[1]["cells"] = clusters(two[1]["data"])
+    figure = figure_page("Digits", two)
+    drawn = [c for axes in figure.axes for c in axes.collections if c.get_gid() == "clusters"]
+    assert [len(lines.get_segments()) for lines in drawn] == [8, 0]
+    texts = " ".join(text.get_text() for text in drawn_texts(figure))
+    assert "significant cluster of neighbouring cells" in texts
+    assert "B clusters in green: p ≤ .05, family-wise" in texts
+    assert clashes(figure) == []
 
 
 def test_panels_of_one_name_are_refused(panels: MakePanels) -> None:

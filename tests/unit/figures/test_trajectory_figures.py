@@ -1,24 +1,25 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from neurospect.arrays.tables import read_table, write_table
 from neurospect.errors import BadInputError
+from neurospect.figures.gradient_values import signal, thinned, value_limits, weight_node
 from neurospect.figures.style import paper_style
-from neurospect.figures.trajectories import (
-    draw_trajectories,
-    signal,
-    trajectory_figure,
-    value_limits,
-    weight_node,
-)
+from neurospect.figures.trajectories import draw_trajectories, trajectory_figure
+from neurospect.figures.trajectory_table import TRAJECTORY_COLUMNS, trajectory_table
 
 Spectra = Callable[..., xr.DataTree]
 
@@ -145,9 +146,9 @@ def test_the_figure_names_layers_parameters_groups_and_scale(
     texts = [t.get_text() for t in drawn_texts(trajectory_figure(spectra(3), title="Recurrent"))]
     for expected in (
         "Recurrent",
-        "input layer, 0.weight (7 → 4)",
-        "hidden layer 1, 2.weight (7 → 4)",
-        "output layer, 4.weight (7 → 4)",
+        "input layer, 0.weight (4 × 7)",
+        "hidden layer 1, 2.weight (4 × 7)",
+        "output layer, 4.weight (4 × 7)",
         "whole batch\nn = 10",
         "group 1\nn = 6",
         "singular value,\nmean scale\n(loss / weight)",
@@ -157,7 +158,7 @@ def test_the_figure_names_layers_parameters_groups_and_scale(
         assert expected in texts
 
 
-@pytest.mark.parametrize(("weights", "ranks"), [(1, 1), (2, 32), (4, 8)])
+@pytest.mark.parametrize(("weights", "ranks"), [(1, 1), (2, 32), (4, 8), (6, 4), (17, 2)])
 def test_no_texts_of_the_figure_overlap(
     spectra: Spectra, clashes: Callable[[Figure], list[str]], weights: int, ranks: int
 ) -> None:
@@ -173,6 +174,103 @@ def test_without_groups_the_figure_is_one_column_wide(
     figure = trajectory_figure(xr.DataTree.from_dict(alone))
     assert figure.get_size_inches()[0] * 25.4 == pytest.approx(89)
     assert clashes(figure) == []
+
+
+def test_of_many_weights_only_the_first_row_names_groups_and_the_last_marks_steps(
+    spectra: Spectra, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    texts = [text.get_text() for text in drawn_texts(trajectory_figure(spectra(9)))]
+    assert texts.count("group 1\nn = 6") == 1
+    assert texts.count("training step") == 3
+    assert sum("layer" in text for text in texts) == 9
+
+
+def test_a_figure_of_more_weights_than_it_can_show_says_how_many_are_left(
+    spectra: Spectra,
+) -> None:
+    texts = [text.get_text() for text in trajectory_figure(spectra(43, 3, 1)).texts]
+    assert sum("layer" in text for text in texts) == 40
+    assert "input layer, 0.weight (1 × 7)" in texts
+    assert "output layer, 84.weight (1 × 7)" in texts
+    said = " ".join(texts)
+    assert "40 of 43 weights" in said
+    assert "the other 3 are in the table" in said
+
+
+def test_weights_that_should_have_been_recorded_and_were_not_are_said(
+    spectra: Spectra, drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    reasons = {"0.bias": "a vector has a norm, not a spectrum", "4.weight": "it is frozen"}
+    tree = spectra()
+    tree.attrs["unrecorded"] = json.dumps(reasons)
+    texts = [text.get_text() for text in drawn_texts(trajectory_figure(tree))]
+    assert "not recorded: 4.weight (it is frozen)" in texts
+    assert not any("0.bias" in text for text in texts)
+
+
+@given(
+    st.lists(st.integers(0, 5000), min_size=1, max_size=300, unique=True).map(sorted),
+    st.integers(2, 60),
+)
+def test_thinned_steps_are_recorded_ones_with_both_ends_and_no_more_than_asked_for(
+    steps: list[int], most: int
+) -> None:
+    node = xr.Dataset({"value": ("step", steps)}, coords={"step": steps})
+    kept = thinned(node, most)["step"].values
+    assert len(kept) == min(len(kept), len(steps), most)
+    assert set(kept) <= set(steps)
+    assert (kept[0], kept[-1]) == (steps[0], steps[-1])
+    assert (np.diff(kept) > 0).all()
+    if len(steps) <= most:
+        assert list(kept) == steps
+
+
+def test_thinned_steps_of_a_long_training_stand_evenly_on_a_logarithmic_axis() -> None:
+    node = xr.Dataset(coords={"step": np.arange(1000)})
+    kept = thinned(node)["step"].values + 1
+    assert 55 <= len(kept) <= 60
+    early, late = kept[kept < 10], kept[kept >= 100]
+    np.testing.assert_array_equal(early, np.arange(1, 10))
+    # Neighbours differ by the same factor, but for the rounding to whole steps.
+    gaps = np.diff(np.log(late))
+    assert gaps.max() / gaps.min() < 1.3
+
+
+def test_the_table_holds_exactly_the_drawn_lines(spectra: Spectra) -> None:
+    tree = spectra(weights=2, steps=200, ranks=3)
+    table = trajectory_table(tree)
+    assert list(table) == list(TRAJECTORY_COLUMNS)
+    axes = [one for one in trajectory_figure(tree).axes if one.get_yscale() == "log"]
+    shown = [(weight, group) for weight in ("0.weight", "2.weight") for group in ("all", "0", "1")]
+    assert len(axes) == len(shown)
+    for one, (weight, group) in zip(axes, shown, strict=True):
+        for rank in (1, 2, 3):
+            rows = table[
+                (table.weight == weight) & (table.group == group) & (table["rank"] == rank)
+            ]
+            (line,) = [line for line in one.lines if line.get_gid() == f"rank {rank}"]
+            np.testing.assert_array_equal(line.get_xdata(), rows["step"] + 1)
+            expected = rows["value"].where(~rows["under_noise_floor"])
+            np.testing.assert_array_equal(np.asarray(line.get_ydata(), float), expected)
+        (edge,) = [line for line in one.lines if line.get_gid() == "noise floor"]
+        floor = np.maximum(rows["noise_floor"], one.get_ylim()[0])
+        np.testing.assert_array_equal(np.asarray(edge.get_ydata(), float), floor)
+
+
+def test_the_table_marks_noise_and_keeps_its_value() -> None:
+    node = made_node([[1.0, 0.2], [1.0, 0.1], [1.0, 0.05]], 0.1, [2, 2])
+    table = trajectory_table(xr.DataTree.from_dict({"/w": node}))
+    second = table[(table["group"] == "a") & (table["rank"] == 2)]
+    assert list(second["under_noise_floor"]) == [False, True, True]
+    assert list(second["value"]) == [0.2, 0.1, 0.05]
+
+
+def test_the_table_is_written_with_a_description_of_every_column(
+    spectra: Spectra, tmp_path: Path
+) -> None:
+    write_table(tmp_path / "t.tsv", trajectory_table(spectra()), TRAJECTORY_COLUMNS)
+    read = read_table(tmp_path / "t.tsv", text=["group"])
+    np.testing.assert_array_equal(read["value"], trajectory_table(spectra())["value"])
 
 
 def test_an_unknown_group_is_refused_with_the_recorded_ones(spectra: Spectra) -> None:
