@@ -42,6 +42,7 @@ def saliency_maps(
     method: str = "gradient",
     classes: Literal["all"] | Sequence[int] = "all",
     *,
+    of: Literal["probability", "log_odds"] = "probability",
     temperature: float = 1.0,
     points_at_once: int | None = None,
     **options: Any,
@@ -60,6 +61,10 @@ def saliency_maps(
         one that was registered.
     classes
         "all", or the indices of some.
+    of
+        What to differentiate. The log odds of a class, log(p / (1 − p)), have gradients of the same
+        direction as its probability at every point; those of the probability fall below what
+        single precision can hold where the model is sure by more than 87 nats, and are zero there.
     temperature
         That the logits are divided by before the softmax, as fitted by
         `neurospect.training.temperature_scaling`.
@@ -85,7 +90,7 @@ def saliency_maps(
     if points_at_once is None:
         points_at_once = max(1, VALUES_AT_ONCE // max(1, inputs[0].numel()))
     gradients = ProbabilityGradients(
-        model, None if classes == "all" else classes, temperature, points_at_once
+        model, None if classes == "all" else classes, temperature, points_at_once, of
     )
     maps: Tensor | None = None
     with _at_rest(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,12 +35,16 @@ class ProbabilityGradients:
         That the logits are divided by.
     points_at_once
         Bounds the memory: points that go through the model together.
+    of
+        What to differentiate. The log odds, log(p / (1 − p)), have gradients of the same direction
+        at every point, and of a length that single precision can hold however sure the model is.
     """
 
     model: nn.Module
     classes: Sequence[int] | None = None
     temperature: float = 1.0
     points_at_once: int = 1024
+    of: Literal["probability", "log_odds"] = "probability"
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return the gradients at one point per example.
@@ -121,6 +126,8 @@ class ProbabilityGradients:
         odds = scores[:, wanted] - others.logsumexp(-1)
         coefficients = (own.double() - others.softmax(-1)) / self.temperature
         scale = odds.sigmoid() * (-odds).sigmoid()
+        if self.of == "log_odds":
+            scale = torch.ones_like(scale)
         return coefficients.to(logits.dtype), scale.to(logits.dtype)
 
     def _wanted(self, logits: Tensor) -> Tensor:

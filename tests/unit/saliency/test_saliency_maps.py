@@ -9,9 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
-from neurospect.saliency import register_map_method, saliency_maps
+from neurospect.saliency import (
+    class_informative_correlation,
+    register_map_method,
+    saliency_maps,
+)
 from neurospect.saliency.linear_start import linear_start
 from neurospect.saliency.maps import METHODS, smoothing_noise
 
@@ -360,3 +365,41 @@ def test_a_model_that_does_not_classify_is_refused(outputs):
     )
     with pytest.raises(BadInputError, match="output: found shape"):
         saliency_maps(model.double(), examples((6,)))
+
+
+def test_a_model_as_good_as_can_be_keeps_its_maps_where_autograd_loses_them():
+    """Bayes-optimal logits lie some 72 nats apart; through the softmax, half the map is gone."""
+    templates = synthetic_templates()
+    optimal = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 3))
+    with torch.no_grad():
+        optimal[1].weight.copy_(torch.from_numpy(templates.reshape(3, -1) / 0.5**2))
+        optimal[1].bias.copy_(torch.from_numpy(-(templates**2).sum((1, 2)) / (2 * 0.5**2)))
+    inputs = torch.from_numpy(make_synthetic_tasks(per_class=60, noise_sd=0.5, seed=0).array)
+    classes = np.repeat(np.arange(3), 60)
+
+    def score(maps):
+        return class_informative_correlation(maps, classes, templates).mean()
+
+    exact = score(saliency_maps(optimal.double(), inputs.double()))
+    optimal.float()
+    assert score(saliency_maps(optimal, inputs)) == pytest.approx(exact, abs=1e-5)
+    assert score(saliency_maps(optimal, inputs, of="log_odds")) == pytest.approx(exact, abs=1e-5)
+    assert exact > 0.87
+    assert score(gradients_by_autograd(optimal, inputs)) < 0.3
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_the_log_odds_have_the_gradient_of_the_probability_over_its_variance(temperature):
+    model, shape = classifier()
+    inputs = examples(shape)
+    probability = (model(inputs).detach() / temperature).softmax(1)[..., None, None]
+    expected = gradients_by_autograd(model, inputs, temperature) / probability / (1 - probability)
+    found = saliency_maps(model, inputs, of="log_odds", temperature=temperature)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_model_too_sure_for_single_precision_still_has_log_odds():
+    inputs = torch.tensor([[300.0, 0.0, -20.0]])
+    assert (saliency_maps(bare_softmax(3), inputs) == 0).all()
+    found = saliency_maps(bare_softmax(3), inputs, of="log_odds")[0, 0]
+    torch.testing.assert_close(found, torch.tensor([1.0, -1, 0]))

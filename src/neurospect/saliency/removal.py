@@ -1,0 +1,225 @@
+"""What happens to a model, or to a training, when the most salient values are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurospect.errors import BadInputError
+
+Which = Literal["most", "least"]
+RETRAINED_COLUMNS = {
+    "removed": "which values were replaced: the most salient, the least salient, or at random",
+    "fraction": "share of the values that was replaced, in training and test inputs alike",
+    "accuracy": "on the test inputs, of a model trained from scratch on the training inputs",
+}
+
+
+def replace_by_rank(
+    inputs: Tensor,
+    maps: Tensor,
+    fraction: float,
+    *,
+    which: Which = "most",
+    fill: float | Tensor = 0.0,
+) -> Tensor:
+    """Replace the most, or the least, salient values of each input.
+
+    Parameters
+    ----------
+    inputs, maps
+        Shape (examples, *input shape), one map for each input. Values are ranked as they are: give
+        absolute values where the sign is not to count.
+    fraction
+        Share of the values of each input, from 0 to 1.
+    which
+        "most" or "least".
+    fill
+        What takes their place: one value, or shape (*input shape).
+
+    Returns
+    -------
+    torch.Tensor
+        Shape of the inputs. Of values that are equally salient, those that come first go first.
+
+    Raises
+    ------
+    BadInputError
+        When shapes differ, or the fraction is none.
+    """
+    _check_maps(inputs, maps)
+    _check_fractions([fraction])
+    count = round(fraction * inputs[0].numel())
+    order = maps.flatten(1).argsort(dim=1, descending=which == "most", stable=True)
+    replaced = torch.zeros_like(maps.flatten(1), dtype=torch.bool)
+    replaced.scatter_(1, order[:, :count], True)
+    filling = torch.as_tensor(fill, dtype=inputs.dtype, device=inputs.device)
+    return torch.where(replaced.view_as(inputs), filling, inputs)
+
+
+@torch.no_grad()
+def removal_curves(
+    model: nn.Module,
+    inputs: Tensor,
+    classes: Tensor,
+    maps: Tensor,
+    fractions: Sequence[float],
+    *,
+    mode: Literal["deletion", "insertion"] = "deletion",
+    fill: float | Tensor = 0.0,
+) -> NDArray[np.float64]:
+    """Follow the probability of each example's class as its most salient values go, or come.
+
+    Deletion replaces them in the input, insertion puts them into an input of nothing but `fill`
+    (Petsiuk et al., 2018). A map that ranks well makes deletion fall, and insertion rise, early.
+    The model never saw such inputs in training; `retrained_accuracy` lacks that weakness.
+
+    Parameters
+    ----------
+    model
+        From (examples, *input shape) to logits; in the mode it is in.
+    inputs, classes
+        Shapes (examples, *input shape) and (examples,).
+    maps
+        Shape (examples, *input shape): of each example's class.
+    fractions
+        Shares of the values, from 0 to 1.
+    mode
+        "deletion" or "insertion".
+    fill
+        One value, or shape (*input shape).
+
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities, shape (examples, fractions).
+
+    Raises
+    ------
+    BadInputError
+        When shapes differ, the mode is not known, or a fraction is none.
+    """
+    _check_maps(inputs, maps)
+    _check_fractions(fractions)
+    if mode not in ("deletion", "insertion"):
+        raise _refused("mode", repr(mode), "deletion or insertion", "Choose one of the two.")
+    curves = []
+    for fraction in fractions:
+        if mode == "deletion":
+            shown = replace_by_rank(inputs, maps, fraction, fill=fill)
+        else:
+            # Ties are then broken as in deletion: the two are each other's complement.
+            filled = torch.zeros_like(inputs) + torch.as_tensor(fill).to(inputs)
+            marked = replace_by_rank(torch.zeros_like(inputs), maps, fraction, fill=1.0)
+            shown = torch.where(marked.bool(), inputs, filled)
+        probabilities = model(shown).double().softmax(1)
+        curves.append(probabilities.gather(1, classes[:, None])[:, 0].cpu().numpy())
+    return np.stack(curves, axis=1)
+
+
+def retrained_accuracy(
+    train_and_score: Callable[[Tensor, Tensor], float],
+    training: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    fractions: Sequence[float],
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Remove values by their rank and train from scratch (ROAR, Hooker et al., 2019).
+
+    Rows with the most salient values removed are "remove and retrain"; those with the least salient
+    removed are "keep and retrain", keeping one minus the fraction. Removed at random is what a map
+    without meaning gives.
+
+    Parameters
+    ----------
+    train_and_score
+        From training and test inputs to the accuracy on the latter of a model trained on the
+        former from its initial weights; it knows the classes of both.
+    training, test
+        Inputs and their maps, each of shape (examples, *input shape).
+    fractions
+        Shares of the values to remove, from 0 to 1.
+    seed
+        Of the random removal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `RETRAINED_COLUMNS`. Removed values become the mean of the training inputs at their
+        place.
+
+    Raises
+    ------
+    BadInputError
+        Before any training, when shapes differ or a fraction is none.
+    """
+    for inputs, maps in (training, test):
+        _check_maps(inputs, maps)
+    _check_fractions(fractions)
+    fill = training[0].mean(0)
+    generator = torch.Generator().manual_seed(seed)
+    at_random = [
+        torch.rand(maps.shape, generator=generator).to(maps) for _, maps in (training, test)
+    ]
+    rows = []
+    for fraction in fractions:
+        for removed in ("most", "least", "random"):
+            which: Which = "least" if removed == "least" else "most"
+            changed = [
+                replace_by_rank(
+                    inputs,
+                    chance if removed == "random" else maps,
+                    fraction,
+                    which=which,
+                    fill=fill,
+                )
+                for (inputs, maps), chance in zip((training, test), at_random, strict=True)
+            ]
+            rows.append((removed, fraction, train_and_score(changed[0], changed[1])))
+    return pd.DataFrame(rows, columns=list(RETRAINED_COLUMNS))
+
+
+def diff_roar(table: pd.DataFrame) -> pd.Series:
+    """Accuracy with the most salient values kept minus that with the least salient kept.
+
+    DiffROAR of Shah et al. (2021): above zero where maps point to what tells the classes apart,
+    around zero where they rank at random.
+
+    Parameters
+    ----------
+    table
+        Of `retrained_accuracy`.
+
+    Returns
+    -------
+    pandas.Series
+        By the fraction removed.
+    """
+    accuracy = table.pivot(index="fraction", columns="removed", values="accuracy")
+    return (accuracy["least"] - accuracy["most"]).rename("diff_roar")
+
+
+def _check_maps(inputs: Tensor, maps: Tensor) -> None:
+    if inputs.shape != maps.shape:
+        raise _refused(
+            "maps",
+            f"shape {tuple(maps.shape)}",
+            f"{tuple(inputs.shape)}, one map for each input",
+            "Choose one class's map for each input.",
+        )
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if not len(fractions) or not all(0 <= fraction <= 1 for fraction in fractions):
+        raise _refused("fractions", list(fractions), "numbers from 0 to 1", "Mend the numbers.")
+
+
+def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:
+    return BadInputError("removal", field, found=found, expected=expected, remedy=remedy)

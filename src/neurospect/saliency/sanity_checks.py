@@ -1,0 +1,214 @@
+"""Do maps show what a model learned? Compare them with those of models that learned nothing.
+
+The checks are those of Adebayo et al. (2018): maps that stay alike when parameters or labels are
+random show the input, not the model.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import rankdata
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+
+from neurospect.errors import BadInputError
+from neurospect.saliency.criteria import pearson
+from neurospect.saliency.maps import saliency_maps
+from neurospect.training.loop import Examples, TrainingPlan, evaluate, train
+
+SIMILARITY_COLUMNS = {
+    "correlation": "mean correlation between the maps of the two models, over examples and classes",
+    "rank_correlation_of_size": "the same of the ranks of their absolute values",
+    "undefined": "maps that are constant in either model, and do not count",
+}
+RANDOMISED_COLUMNS = {
+    "mode": "cascading: this layer and all behind it are random; independent: this layer alone",
+    "layer": "name of the layer, the one nearest to the output first",
+    **SIMILARITY_COLUMNS,
+}
+Mode = Literal["cascading", "independent"]
+
+
+def randomise_parameters(
+    model: nn.Module,
+    inputs: Tensor,
+    *,
+    mode: Mode = "cascading",
+    method: str = "gradient",
+    seed: int = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Compare the maps of a model with those it makes when its parameters are random.
+
+    Layer by layer from the output, the values of each parameter are shuffled: what was learned is
+    gone, and how the values are distributed stays.
+
+    Parameters
+    ----------
+    model
+        From (examples, *input shape) to logits; left as it was.
+    inputs
+        Shape (examples, *input shape).
+    mode
+        "cascading" shuffles one layer more in each row, "independent" one layer alone.
+    method, **options
+        Of the maps, as in `saliency_maps`.
+    seed
+        Of the shuffling.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `RANDOMISED_COLUMNS`, one row per layer.
+
+    Raises
+    ------
+    BadInputError
+        When the mode is not known; then as in `saliency_maps`.
+    """
+    if mode not in ("cascading", "independent"):
+        raise BadInputError(
+            "sanity check",
+            "mode",
+            found=repr(mode),
+            expected="cascading or independent",
+            remedy="Choose one of the two.",
+        )
+    maps = saliency_maps(model, inputs, method, **options)
+    shuffled = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for layer in reversed(layers_in_order(model, inputs[:1])):
+        if mode == "independent":
+            shuffled = copy.deepcopy(model)
+        for parameter in _parameters_of(shuffled.get_submodule(layer)):
+            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+            with torch.no_grad():
+                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+        others = saliency_maps(shuffled, inputs, method, **options)
+        rows.append({"mode": mode, "layer": layer, **map_similarity(maps, others)})
+    return pd.DataFrame(rows, columns=list(RANDOMISED_COLUMNS))
+
+
+def randomise_labels(
+    model: nn.Module,
+    examples: Examples,
+    plan: TrainingPlan,
+    inputs: Tensor,
+    *,
+    method: str = "gradient",
+    seed: int = 0,
+    **options: Any,
+) -> dict[str, float]:
+    """Compare the maps of a model with those after the same training on shuffled labels.
+
+    Parameters
+    ----------
+    model
+        Before training; left as it was.
+    examples, plan
+        What to learn from, and how.
+    inputs
+        Whose maps to compare, shape (examples, *input shape).
+    method, **options
+        Of the maps, as in `saliency_maps`.
+    seed
+        Of the shuffling.
+
+    Returns
+    -------
+    dict
+        `SIMILARITY_COLUMNS`, and each model's accuracy on its own training labels,
+        `training_accuracy` and `training_accuracy_shuffled`: maps are to be compared where both
+        learned their labels.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(examples.classes), generator=generator).to(examples.classes.device)
+    maps, accuracies = [], []
+    for labels in (examples.classes, examples.classes[order]):
+        trained, known = copy.deepcopy(model), Examples(examples.inputs, labels)
+        train(trained, known, plan)
+        accuracies.append(evaluate(trained, known, plan.task)[1])
+        maps.append(saliency_maps(trained, inputs, method, **options))
+    return {
+        **map_similarity(*maps),
+        "training_accuracy": accuracies[0],
+        "training_accuracy_shuffled": accuracies[1],
+    }
+
+
+def map_similarity(first: Tensor, second: Tensor) -> dict[str, float]:
+    """Compare the maps of two models, map by map, with `SIMILARITY_COLUMNS`.
+
+    Parameters
+    ----------
+    first, second
+        Shape (examples, classes, *input shape).
+    """
+    a, b = (maps.detach().cpu().flatten(2).numpy() for maps in (first, second))
+    signed = pearson(a, b)
+    sizes = pearson(rankdata(np.abs(a), axis=-1), rankdata(np.abs(b), axis=-1))
+    defined = ~(np.isnan(signed) | np.isnan(sizes))
+    return {
+        "correlation": float(signed[defined].mean()) if defined.any() else float("nan"),
+        "rank_correlation_of_size": float(sizes[defined].mean()) if defined.any() else float("nan"),
+        "undefined": int((~defined).sum()),
+    }
+
+
+def layers_in_order(model: nn.Module, inputs: Tensor) -> list[str]:
+    """Name the modules that have parameters of their own, in the order in which inputs pass them.
+
+    Parameters
+    ----------
+    model
+        Any.
+    inputs
+        A few examples to pass through it.
+
+    Returns
+    -------
+    list
+        Names as in `model.named_modules()`.
+    """
+    called: dict[str, int] = {}
+    modules = dict(model.named_modules())
+
+    def note(name: str, module: nn.Module, inputs: Any) -> None:
+        called.setdefault(name, len(called))
+
+    handles = [
+        module.register_forward_pre_hook(partial(note, name)) for name, module in modules.items()
+    ]
+    try:
+        with torch.no_grad():
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    owners = [name for name, module in modules.items() if _parameters_of(module)]
+    return sorted(owners, key=lambda name: _first_call(name, called))
+
+
+def _first_call(name: str, called: Mapping[str, int]) -> int:
+    """When a module was first called, or where it never is, the module that it is part of."""
+    while name not in called and name:
+        name = name.rpartition(".")[0]
+    return called.get(name, -1)
+
+
+def _parameters_of(module: nn.Module) -> list[nn.Parameter]:
+    """Its own, and those that its own weights are made from."""
+    if isinstance(module, ParametrizationList):
+        return []
+    own = list(module.parameters(recurse=False))
+    if is_parametrized(module):
+        own += list(cast(nn.ModuleDict, module.parametrizations).parameters())
+    return own

@@ -1,0 +1,145 @@
+"""Taking away what a map calls salient hurts where the map is right."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
+from neurospect.errors import BadInputError
+from neurospect.saliency.removal import (
+    RETRAINED_COLUMNS,
+    diff_roar,
+    removal_curves,
+    replace_by_rank,
+    retrained_accuracy,
+)
+
+
+def synthetic(per_class, seed):
+    inputs = torch.from_numpy(make_synthetic_tasks(per_class, 0.5, seed).array)
+    return inputs, torch.from_numpy(np.repeat(np.arange(3), per_class))
+
+
+def informative():
+    """What tells the classes apart, the same map for every example."""
+    return torch.from_numpy(synthetic_templates().std(0))
+
+
+@pytest.mark.parametrize("which", ["most", "least"])
+def test_the_share_asked_for_is_replaced_and_it_is_the_right_one(which):
+    rng = np.random.default_rng(0)
+    inputs, maps = torch.from_numpy(rng.normal(size=(2, 4, 5, 6))).unbind(0)
+    changed = replace_by_rank(inputs, maps, 0.3, which=which, fill=7.0)
+    for before, after, ranked in zip(inputs, changed, maps, strict=True):
+        gone = (after == 7).numpy()
+        assert gone.sum() == 9
+        assert (before[~gone] == after[~gone]).all()
+        edges = ranked.numpy()[gone], ranked.numpy()[~gone]
+        if which == "most":
+            assert edges[0].min() > edges[1].max()
+        else:
+            assert edges[0].max() < edges[1].min()
+
+
+def test_most_and_least_part_the_values_between_them():
+    maps = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 10)))
+    ones = torch.ones(3, 10)
+    most = replace_by_rank(ones, maps, 0.4, which="most")
+    least = replace_by_rank(ones, maps, 0.6, which="least")
+    torch.testing.assert_close(most + least, ones)
+
+
+def test_what_takes_their_place_may_differ_from_place_to_place():
+    fill = torch.arange(10.0)
+    changed = replace_by_rank(-torch.ones(2, 10), torch.arange(20.0).view(2, 10), 1.0, fill=fill)
+    torch.testing.assert_close(changed, fill.expand(2, 10))
+
+
+def test_deletion_and_insertion_follow_a_linear_model_exactly():
+    model = nn.Linear(4, 2, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[4.0, 3, 2, 1], [0, 0, 0, 0]]))
+    inputs, maps = torch.ones(1, 4), torch.tensor([[4.0, 3, 2, 1]])
+    fractions = [0, 0.25, 0.5, 0.75, 1]
+    classes = torch.tensor([0])
+    sums = np.array([10, 6, 3, 1, 0])
+    deleted = removal_curves(model, inputs, classes, maps, fractions)
+    np.testing.assert_allclose(deleted[0], 1 / (1 + np.exp(-sums)), rtol=1e-6)
+    inserted = removal_curves(model, inputs, classes, maps, fractions, mode="insertion")
+    np.testing.assert_allclose(inserted[0], 1 / (1 + np.exp(-(10 - sums))), rtol=1e-6)
+    other = removal_curves(model, inputs, torch.tensor([1]), maps, fractions)
+    np.testing.assert_allclose(deleted + other, 1, rtol=1e-6)
+
+
+def test_a_good_map_deletes_the_class_sooner_than_a_random_one():
+    (inputs, classes), templates = synthetic(30, 0), torch.from_numpy(synthetic_templates())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1024, 3)).double()
+    with torch.no_grad():
+        model[1].weight.copy_((templates - templates.mean(0)).flatten(1))
+    good = (templates - templates.mean(0))[classes]
+    chance = torch.rand(good.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    fractions = np.linspace(0, 0.1, 6)
+    areas = [
+        removal_curves(model, inputs.double(), classes, maps, fractions).mean()
+        for maps in (good, chance)
+    ]
+    assert areas[0] < 0.7 * areas[1]
+
+
+def logistic(training_classes, test_classes):
+    def train_and_score(training, test):
+        model = LogisticRegression(C=0.01, max_iter=200)
+        model.fit(training.flatten(1), training_classes)
+        return model.score(test.flatten(1), test_classes)
+
+    return train_and_score
+
+
+def test_retraining_without_the_informative_places_is_guessing_and_with_them_alone_is_not():
+    (inputs, classes), (test_inputs, test_classes) = synthetic(100, 0), synthetic(100, 1)
+    maps = [informative().expand_as(part) for part in (inputs, test_inputs)]
+    share = float((informative() > 0).double().mean())
+    table = retrained_accuracy(
+        logistic(classes, test_classes), (inputs, maps[0]), (test_inputs, maps[1]), [share]
+    )
+    assert list(table.columns) == list(RETRAINED_COLUMNS)
+    accuracy = table.set_index("removed")["accuracy"]
+    assert accuracy["most"] < 0.45
+    assert accuracy["least"] > 0.9
+    assert accuracy["random"] > 0.9
+    assert diff_roar(table)[share] > 0.5
+
+
+def test_maps_that_rank_at_random_have_no_diff_roar():
+    (inputs, classes), (test_inputs, test_classes) = synthetic(100, 0), synthetic(100, 1)
+    generator = torch.Generator().manual_seed(0)
+    chance = torch.rand(32, 32, generator=generator)
+    table = retrained_accuracy(
+        logistic(classes, test_classes),
+        (inputs, chance.expand_as(inputs)),
+        (test_inputs, chance.expand_as(test_inputs)),
+        [0.5],
+    )
+    assert abs(diff_roar(table)[0.5]) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"maps": torch.zeros(2, 3)}, "maps: found shape"),
+        ({"fraction": 1.5}, "fractions: found"),
+        ({"fraction": float("nan")}, "fractions: found"),
+    ],
+)
+def test_what_cannot_be_replaced_is_refused(call, words):
+    arguments = {"inputs": torch.zeros(2, 4), "maps": torch.zeros(2, 4), "fraction": 0.5, **call}
+    with pytest.raises(BadInputError, match=words):
+        replace_by_rank(**arguments)
+
+
+def test_an_unknown_mode_is_refused():
+    inputs = torch.zeros(1, 4)
+    with pytest.raises(BadInputError, match="mode: found 'removal'"):
+        removal_curves(nn.Linear(4, 2), inputs, torch.tensor([0]), inputs, [0.5], mode="removal")

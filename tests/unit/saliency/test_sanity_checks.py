@@ -1,0 +1,168 @@
+"""Maps of models that learned nothing differ from those of models that did."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks
+from neurospect.errors import BadInputError
+from neurospect.models.registry import build_model
+from neurospect.saliency.maps import METHODS, register_map_method
+from neurospect.saliency.sanity_checks import (
+    RANDOMISED_COLUMNS,
+    layers_in_order,
+    map_similarity,
+    randomise_labels,
+    randomise_parameters,
+)
+from neurospect.training.loop import Examples, TrainingPlan, train
+
+
+def synthetic(per_class=150, seed=0):
+    cohort = make_synthetic_tasks(per_class, 0.5, seed)
+    return Examples(
+        torch.from_numpy(cohort.array), torch.from_numpy(np.repeat(np.arange(3), per_class))
+    )
+
+
+def network(seed=0):
+    return build_model(
+        "mlp", task="classification", input_shape=(32, 32), classes=3, seed=seed, widths=[20, 10]
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = network()
+    train(model, synthetic(), TrainingPlan("classification", 60, 3e-3))
+    return model
+
+
+@pytest.mark.parametrize("mode", ["cascading", "independent"])
+def test_maps_of_a_trained_model_are_lost_with_its_parameters(trained, mode):
+    table = randomise_parameters(trained, synthetic(20, seed=1).inputs, mode=mode)
+    assert list(table.columns) == list(RANDOMISED_COLUMNS)
+    assert table["layer"].tolist() == ["4", "2", "0"]
+    assert table["correlation"].abs().max() < 0.6
+    assert abs(table["correlation"].iloc[-1]) < 0.1
+    assert (table["undefined"] == 0).all()
+
+
+def test_a_method_that_shows_the_input_alone_is_found_out(trained):
+    @register_map_method("input_alone")
+    def input_alone(gradients, inputs, places):
+        return inputs[:, None].expand(-1, 3, -1, -1)
+
+    try:
+        table = randomise_parameters(trained, synthetic(5, seed=1).inputs, method="input_alone")
+    finally:
+        del METHODS["input_alone"]
+    np.testing.assert_allclose(table["correlation"], 1)
+    np.testing.assert_allclose(table["rank_correlation_of_size"], 1)
+
+
+def test_cascading_goes_on_from_the_layers_before_and_independent_starts_anew(trained):
+    inputs = synthetic(5, seed=1).inputs
+    cascading = randomise_parameters(trained, inputs, mode="cascading", seed=3)
+    independent = randomise_parameters(trained, inputs, mode="independent", seed=3)
+    assert cascading["correlation"][0] == independent["correlation"][0]
+    assert (cascading["correlation"][1:] != independent["correlation"][1:]).all()
+
+
+def test_the_model_is_left_as_it_was(trained):
+    before = copy.deepcopy(trained.state_dict())
+    randomise_parameters(trained, synthetic(2, seed=1).inputs)
+    assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
+
+
+def test_equal_seeds_give_equal_tables(trained):
+    inputs = synthetic(4, seed=1).inputs
+    tables = [randomise_parameters(trained, inputs, seed=seed) for seed in (1, 1, 2)]
+    assert tables[0].equals(tables[1])
+    assert not tables[0].equals(tables[2])
+
+
+def test_maps_follow_the_labels_that_were_learned():
+    plan = TrainingPlan("classification", 60, 3e-3)
+    found = randomise_labels(network(), synthetic(60), plan, synthetic(10, seed=1).inputs)
+    assert found["training_accuracy"] > 0.95
+    assert found["training_accuracy_shuffled"] > 0.95
+    assert abs(found["correlation"]) < 0.3
+
+
+def test_labels_that_stay_the_same_leave_the_maps_alike():
+    """Shuffling the labels of one class alone changes none."""
+    examples = synthetic(20)
+    same = Examples(examples.inputs, torch.zeros_like(examples.classes))
+    found = randomise_labels(
+        network(), same, TrainingPlan("classification", 5, 1e-3), examples.inputs[:4]
+    )
+    assert found["correlation"] == pytest.approx(1)
+
+
+def test_similarity_is_the_mean_of_scipys_correlations_and_counts_constant_maps():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3, 2, 4, 5))
+    a[1, 0] = 0
+    found = map_similarity(torch.from_numpy(a), torch.from_numpy(b))
+    pairs = [(a[i, k].ravel(), b[i, k].ravel()) for i in range(3) for k in range(2)]
+    pairs.pop(2)
+    assert found["undefined"] == 1
+    assert found["correlation"] == pytest.approx(
+        np.mean([stats.pearsonr(x, y).statistic for x, y in pairs])
+    )
+    assert found["rank_correlation_of_size"] == pytest.approx(
+        np.mean([stats.spearmanr(np.abs(x), np.abs(y)).statistic for x, y in pairs])
+    )
+
+
+class SaidBackwards(nn.Module):
+    """Declares its layers in the order opposite to that in which it calls them."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.first = nn.Linear(4, 3), nn.Linear(5, 4)
+
+    def forward(self, inputs):
+        return self.last(self.first(inputs).relu())
+
+
+def test_layers_are_ordered_as_inputs_pass_them_not_as_they_are_declared():
+    assert layers_in_order(SaidBackwards(), torch.zeros(1, 5)) == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    ("family", "shape", "more"),
+    [
+        ("cnn3d", (6, 6, 6), {"weight_normalisation": True}),
+        ("bert", (5, 3), {}),
+        ("gru", (5, 3), {}),
+    ],
+)
+def test_every_parameter_of_every_family_is_reached(family, shape, more):
+    model = build_model(family, task="classification", input_shape=shape, classes=3, seed=0, **more)
+    names = layers_in_order(model.eval(), torch.zeros(1, *shape))
+    reached = sum(
+        parameter.numel()
+        for name in names
+        for parameter in model.get_submodule(name).parameters(recurse=False)
+    )
+    made_from = sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if "parametrizations" in name
+    )
+    assert reached + made_from == sum(p.numel() for p in model.parameters())
+    inputs = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    table = randomise_parameters(model, inputs)
+    assert table["layer"].tolist() == names[::-1]
+    assert (table["correlation"] < 0.999).all()
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(BadInputError, match="mode: found 'all', expected cascading"):
+        randomise_parameters(network(), synthetic(2).inputs, mode="all")
