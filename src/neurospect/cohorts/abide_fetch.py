@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from neurospect.cohorts.abide_layout import Pipeline, derivatives_folder
-from neurospect.cohorts.abide_participants import PHENOTYPES, abide_folder
+from neurospect.cohorts.abide_layout import Pipeline, strategy
+from neurospect.cohorts.abide_participants import PHENOTYPES, abide_participants
+from neurospect.cohorts.roi_series import read_roi_series
 from neurospect.errors import BadInputError
 
 
@@ -53,16 +54,18 @@ def fetch_abide(
     Raises
     ------
     BadInputError
-        If a setting makes no sense, or something could not be fetched.
+        If a setting makes no sense, something could not be fetched, or what lies there is damaged.
     """
     # imported here, since nilearn takes seconds to import and only this needs it
     from nilearn.datasets import fetch_abide_pcp
 
     _check_settings(derivatives, n_subjects, pipeline)
     home = Path(folder)
+    root = home if home.name == "ABIDE_pcp" else home / "ABIDE_pcp"
+    lies_in = root / pipeline / strategy(band_pass, global_signal)
     try:
         fetched = fetch_abide_pcp(
-            data_dir=str(home.parent if home.name == "ABIDE_pcp" else home),
+            data_dir=str(root.parent),
             n_subjects=n_subjects,
             pipeline=pipeline,
             band_pass_filtering=band_pass,
@@ -74,6 +77,8 @@ def fetch_abide(
         )
     # nilearn passes on what requests, pandas and numpy raise; a wrong derivative is a KeyError
     except (OSError, ValueError, KeyError) as error:
+        if not isinstance(error, OSError):
+            _check_fetched(root, lies_in, derivatives)
         raise BadInputError(
             home,
             f"fetching {', '.join(derivatives)} of ABIDE",
@@ -81,14 +86,22 @@ def fetch_abide(
             expected="files as the project published them",
             remedy="Check the connection and the names; what was fetched stays, so run it again.",
         ) from None
-    lies_in = derivatives_folder(folder, pipeline, band_pass, global_signal)
     names = fetched.phenotypic["FILE_ID"]
     files = [
         lies_in / f"{name}_{each}{'.1D' if each.startswith('rois') else '.nii.gz'}"
         for each in derivatives
         for name in names
     ]
-    return [abide_folder(folder) / PHENOTYPES, *files]
+    return [root / PHENOTYPES, *files]
+
+
+def _check_fetched(root: Path, lies_in: Path, derivatives: Sequence[str]) -> None:
+    """Name the first file that is damaged: nilearn does not, and never fetches it anew."""
+    if (root / PHENOTYPES).is_file():
+        abide_participants(root)
+    for each in derivatives:
+        for path in sorted(lies_in.glob(f"*_{each}.1D")):
+            read_roi_series(path)
 
 
 def _check_settings(derivatives: Sequence[str], n_subjects: int | None, pipeline: str) -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.arrays.runs import Run
 from neurospect.cohorts.abide_participants import PHENOTYPES, abide_folder, abide_participants
-from neurospect.cohorts.bids_runs import STAGE, FoundRuns
+from neurospect.cohorts.bids_runs import STAGE
 from neurospect.cohorts.cohort_checks import PARTICIPANT
+from neurospect.cohorts.found_runs import FoundRuns
 from neurospect.errors import BadInputError
 
 Pipeline = Literal["cpac", "ccs", "dparsf", "niak"]

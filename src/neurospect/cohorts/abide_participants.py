@@ -150,7 +150,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
             "columns",
             found=f"{len(header)} columns, and no {', '.join(absent)}",
             expected=", ".join(NEEDED),
-            remedy="Fetch the phenotypic CSV again.",
+            remedy="Delete the phenotypic CSV and fetch it again.",
         )
     rows = [dict(zip(header, line, strict=True)) for line in lines]
     seen: set[str] = set()
@@ -168,7 +168,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
                 f"SUB_ID in row {number}",
                 found=f"{subject!r}, {what}",
                 expected="every participant once, by number, with a site",
-                remedy="Fetch the phenotypic CSV again.",
+                remedy="Delete the phenotypic CSV and fetch it again.",
             )
         seen.add(subject)
         row[PARTICIPANT] = f"sub-{int(subject):07d}"
@@ -185,7 +185,7 @@ def _lines(path: Path) -> list[list[str]]:
             "file",
             found=getattr(error, "strerror", None) or str(error),
             expected="a readable CSV",
-            remedy="Fetch the phenotypic CSV again.",
+            remedy="Delete the phenotypic CSV and fetch it again.",
         ) from None
     uneven = [number for number, row in enumerate(lines, 1) if len(row) != len(lines[0])]
     if uneven or len(lines) < 2:
@@ -194,7 +194,7 @@ def _lines(path: Path) -> list[list[str]]:
             f"row {uneven[0]}" if uneven else "rows",
             found=f"{len(lines[uneven[0] - 1])} cells" if uneven else "nobody",
             expected=f"{len(lines[0])}, as in the header" if uneven else "a header and rows",
-            remedy="The file was cut short or edited: fetch it again.",
+            remedy="The file was cut short or edited: delete it and fetch it again.",
         )
     return lines
 

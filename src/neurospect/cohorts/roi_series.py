@@ -197,7 +197,7 @@ def _long_enough(path: Path, series: RoiSeries) -> RoiSeries:
             "rows",
             found=f"{len(series.values)} volumes",
             expected=f"at least {FEWEST_VOLUMES}",
-            remedy="Fetch the file again; else the participant stays out.",
+            remedy="Delete the file and fetch it again; else the participant stays out.",
         )
     return series
 
@@ -247,5 +247,5 @@ def _damaged(path: Path, field: str, found: str) -> BadInputError:
         field,
         found=found,
         expected="a row of tab-separated numbers per volume, under a header of labels",
-        remedy="Fetch the file again; else the participant stays out.",
+        remedy="Delete the file and fetch it again; else the participant stays out.",
     )
