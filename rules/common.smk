@@ -378,21 +378,18 @@ def figures_of_all_experiments():
             figures.append(f"{page}/figure")
             figures += collect(f"{panels}/trajectories", panel=list(chosen.models))
             figures += collect(
-                f"{panels}/group_differences", panel=list(chosen.comparisons)
+                f"{panels}/{{figure}}",
+                figure=["group_differences", "effect_sizes"],
+                panel=list(chosen.comparisons),
+            )
+        if len(SETTINGS.config.seeds) > 1:
+            of_seeds = PANEL_OF_SEEDS.format(
+                cohort=chosen.cohort, experiment=name, panel="{panel}"
+            )
+            figures += collect(
+                f"{of_seeds}/seed_summary", panel=list(chosen.comparisons)
             )
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
-
-
-def summaries_of_seeds():
-    """What all seeds of a comparison say together, where there are several."""
-    return [
-        f"{PANEL_OF_SEEDS}/seed_summary.tsv".format(
-            cohort=chosen.cohort, experiment=name, panel=panel
-        )
-        for name, chosen in SETTINGS.experiments.items()
-        for panel in chosen.comparisons
-        if len(SETTINGS.config.seeds) > 1
-    ]
 
 
 def figures_of_all_cohorts():
@@ -428,7 +425,7 @@ def report_labels(kind):
         return {
             "panel": wildcards.get("panel", "all"),
             "shows": kind,
-            "seed": wildcards.seed,
+            "seed": wildcards.get("seed", "all"),
             "recipe": (read_recipe(output.png) or "not made by a recorded job")[:12],
         }
 
@@ -470,6 +467,6 @@ def chain_labels(wildcards):
     return {
         "panel": "all" if panel == "page" else panel,
         "shows": "where it came from",
-        "seed": seed.removeprefix("seed-"),
+        "seed": "all" if seed == "seeds" else seed.removeprefix("seed-"),
         "recipe": "",
     }

@@ -12,6 +12,8 @@ rule draw_trajectories:
         ),
         svg=f"{PANEL}/trajectories.svg",
         pdf=f"{PANEL}/trajectories.pdf",
+        table=f"{PANEL}/trajectories.tsv",
+        table_columns=f"{PANEL}/trajectories.json",
         record=f"{PANEL}/draw_trajectories.record.json",
     log:
         f"{PANEL}/draw_trajectories.log",
@@ -35,6 +37,9 @@ rule draw_group_differences:
     input:
         permutation_test=f"{PANEL}/permutation_test.tsv",
         t_tests=f"{PANEL}/t_tests.tsv",
+        clusters=f"{PANEL}/clusters.tsv",
+        cluster_cells=f"{PANEL}/cluster_cells.tsv",
+        weights=f"{PANEL}/weights.tsv",
     output:
         png=report(
             f"{PANEL}/group_differences.png",
@@ -61,12 +66,78 @@ rule draw_group_differences:
         "../scripts/draw_group_differences.py"
 
 
+# Draw how large the group differences of a panel are
+# With their intervals, for the largest singular value of every weight.
+rule draw_effect_sizes:
+    input:
+        effect_sizes=f"{PANEL}/effect_sizes.tsv",
+        weights=f"{PANEL}/weights.tsv",
+    output:
+        png=report(
+            f"{PANEL}/effect_sizes.png",
+            caption="../workflow/report/effect_sizes.rst",
+            category=report_category,
+            labels=report_labels("sizes of differences"),
+        ),
+        svg=f"{PANEL}/effect_sizes.svg",
+        pdf=f"{PANEL}/effect_sizes.pdf",
+        record=f"{PANEL}/draw_effect_sizes.record.json",
+    log:
+        f"{PANEL}/draw_effect_sizes.log",
+    benchmark:
+        f"{PANEL}/draw_effect_sizes.benchmark.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        title=comparison_title,
+        code=code_of("draw_effect_sizes"),
+        environment=pins_of("figures"),
+    message:
+        "Drawing {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_effect_sizes.py"
+
+
+# Draw what all seeds of a comparison say together
+# Mean difference, and the share of seeds that found it.
+rule draw_seed_summary:
+    input:
+        summary=f"{PANEL_OF_SEEDS}/seed_summary.tsv",
+        weights=of_every_seed("weights.tsv"),
+    output:
+        png=report(
+            f"{PANEL_OF_SEEDS}/seed_summary.png",
+            caption="../workflow/report/seed_summary.rst",
+            category=report_category,
+            labels=report_labels("all seeds together"),
+        ),
+        svg=f"{PANEL_OF_SEEDS}/seed_summary.svg",
+        pdf=f"{PANEL_OF_SEEDS}/seed_summary.pdf",
+        record=f"{PANEL_OF_SEEDS}/draw_seed_summary.record.json",
+    log:
+        f"{PANEL_OF_SEEDS}/draw_seed_summary.log",
+    benchmark:
+        f"{PANEL_OF_SEEDS}/draw_seed_summary.benchmark.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        title=comparison_title,
+        code=code_of("draw_seed_summary"),
+        environment=pins_of("figures"),
+    message:
+        "Drawing the seeds of {wildcards.experiment}, panel {wildcards.panel}"
+    script:
+        "../scripts/draw_seed_summary.py"
+
+
 # Draw a figure as one page
 # All lettered panels of an experiment, side by side.
 rule draw_page:
     input:
         spectra=files_of_panels("models", "spectra.nc"),
         permutation_tests=files_of_panels("comparisons", "permutation_test.tsv"),
+        clusters=files_of_panels("comparisons", "clusters.tsv"),
+        cluster_cells=files_of_panels("comparisons", "cluster_cells.tsv"),
     output:
         png=report(
             f"{PAGE}/figure.png",

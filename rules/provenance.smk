@@ -14,7 +14,7 @@ rule trace_figure:
     log:
         f"{RESULTS}/{{place}}/{{figure}}.chain.log",
     wildcard_constraints:
-        place=r"[\w-]+/(prepared|splits|\w+/\w+/seed-\d+)",
+        place=r"[\w-]+/(prepared|splits|\w+/\w+/seed(-\d+|s))",
         figure=r"\w+",
     localrule: True
     conda:

@@ -11,11 +11,14 @@ TEXT = ["weight", "group_a", "group_b"]
 
 
 def main(snakemake: Any) -> None:
-    output = snakemake.output
+    inputs, output = snakemake.input, snakemake.output
     with recorded_job(snakemake) as job:
         figure = difference_figure(
-            read_table(snakemake.input.permutation_test, required=TEXT, text=TEXT),
-            read_table(snakemake.input.t_tests, required=TEXT, text=TEXT),
+            read_table(inputs.permutation_test, required=TEXT, text=TEXT),
+            read_table(inputs.t_tests, required=TEXT, text=TEXT),
+            clusters=read_table(inputs.clusters, required=TEXT, text=TEXT, may_be_empty=True),
+            cells=read_table(inputs.cluster_cells, required=TEXT, text=TEXT),
+            weights=read_table(inputs.weights, required=TEXT, text=TEXT),
             title=snakemake.params.title,
         )
         save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)

@@ -16,15 +16,25 @@ def main(snakemake: Any) -> None:
     with recorded_job(snakemake) as job:
         spectra = dict(zip(params.models, map(read_datatree, inputs.spectra), strict=True))
         tests = {
-            name: read_table(path, required=TEXT, text=TEXT)
-            for name, path in zip(params.comparisons, inputs.permutation_tests, strict=True)
+            name: {
+                "data": read_table(test, required=TEXT, text=TEXT),
+                "clusters": read_table(found, required=TEXT, text=TEXT, may_be_empty=True),
+                "cells": read_table(cells, required=TEXT, text=TEXT),
+            }
+            for name, test, found, cells in zip(
+                params.comparisons,
+                inputs.permutation_tests,
+                inputs.clusters,
+                inputs.cluster_cells,
+                strict=True,
+            )
         }
         panels = [
             {
                 "name": name,
                 "title": title,
                 "kind": "trajectories" if name in spectra else "differences",
-                "data": spectra[name] if name in spectra else tests[name],
+                **({"data": spectra[name]} if name in spectra else tests[name]),
             }
             for name, title in params.panel_titles.items()
         ]
