@@ -45,7 +45,7 @@ STEP_LABEL = "training step"
 VALUE_LABEL = "singular value,\nmean scale\n(loss / weight)"
 COLUMNS = 6
 """Axes side by side; further groups go to a further line."""
-LEFT, RIGHT, GAP = 19.5, 3.0, 3.0
+LEFT, RIGHT, GAP = 19.5, 4.0, 5.0
 COMPACT_HEIGHT = 15.0
 """Margins, and the height of axes of many weights, mm."""
 ROOMY, MOST_WEIGHTS = 5, 40

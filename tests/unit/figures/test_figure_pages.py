@@ -66,6 +66,14 @@ def test_a_page_keeps_its_size_and_no_texts_overlap(
     assert clashes(figure) == []
 
 
+def test_steps_of_a_long_training_stay_on_the_page(
+    spectra: Spectra, clashes: Callable[[Figure], list[str]]
+) -> None:
+    data = spectra(9, steps=1000, ranks=2)
+    panels = [{"name": n, "title": "t", "kind": "trajectories", "data": data} for n in "AB"]
+    assert clashes(figure_page("Digits", panels)) == []
+
+
 def test_no_axes_of_a_page_overlap_or_leave_it(panels: MakePanels) -> None:
     figure = figure_page("Digits", panels([2, 2, 4, 3, 2, 2], 2))
     boxes = [axes.get_position() for axes in figure.axes]

@@ -166,6 +166,22 @@ def test_no_texts_of_the_figure_overlap(
     assert clashes(figure) == []
 
 
+def test_steps_of_a_long_training_keep_apart_between_neighbouring_axes(
+    clashes: Callable[[Figure], list[str]],
+) -> None:
+    groups = ["all", "patient female", "patient male", "control female", "control male"]
+    shape = (1000, len(groups))
+    node = xr.Dataset(
+        {
+            "gradient": (("step", "group", "rank"), np.full((*shape, 1), 0.5)),
+            "noise_floor": (("step", "group"), np.full(shape, 1e-3)),
+        },
+        coords={"step": np.arange(1000), "group": groups, "rank": [1]},
+        attrs={"scale": "contribution", "group_sizes": [40, 10, 10, 10, 10]},
+    )
+    assert clashes(trajectory_figure(xr.DataTree.from_dict({"/0.weight": node}))) == []
+
+
 def test_without_groups_the_figure_is_one_column_wide(
     spectra: Spectra, clashes: Callable[[Figure], list[str]]
 ) -> None:
