@@ -77,8 +77,10 @@ def recurrent(kind, gates, *, batch_first=True, last_only=False, initial=False, 
     return Case(model, losses_of, {name: gates for name in names} if gates else {})
 
 
-def packed(kind, gates, *, is_sorted, **options):
+def packed(kind, gates, *, is_sorted, with_states=False, **options):
     model = nn.ModuleDict({"net": kind(3, 4, batch_first=True, **options)})
+    directions = model["net"].num_layers * (2 if model["net"].bidirectional else 1)
+    states = numbers(directions, SAMPLES, 4, seed=2)
     inputs = numbers(SAMPLES, 6, 3)
     lengths = [6, 5, 5, 4, 4, 3, 2, 1] if is_sorted else [3, 6, 1, 5, 2, 4, 6, 2]
     lengths = torch.tensor(lengths, device="cpu")
@@ -87,9 +89,10 @@ def packed(kind, gates, *, is_sorted, **options):
         together = rnn.pack_padded_sequence(
             inputs[rows], lengths[rows], batch_first=True, enforce_sorted=False
         )
-        outputs, _ = model["net"](together)
+        start = (states[:, rows], states[:, rows].sin()) if with_states else None
+        outputs, last = model["net"](together, start)
         padded, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=6)
-        return squares(padded)
+        return squares(padded) + (squares(torch.cat(last), dim=1) if with_states else 0)
 
     return Case(model, losses_of, {n: gates for n, p in model.named_parameters() if p.ndim > 1})
 
@@ -239,6 +242,9 @@ CASES = {
     "lstm, packed unsorted, both ways, two layers": lambda: packed(
         nn.LSTM, LSTM_GATES, is_sorted=False, bidirectional=True, num_layers=2
     ),
+    "lstm, packed unsorted, with states": lambda: packed(
+        nn.LSTM, LSTM_GATES, is_sorted=False, with_states=True, num_layers=2
+    ),
     "gru, packed unsorted, both ways": lambda: packed(
         nn.GRU, GRU_GATES, is_sorted=False, bidirectional=True
     ),
@@ -350,6 +356,33 @@ def test_hooks_give_the_spectra_of_autograd_of_all_weights_but_those_listed(name
     else:
         with pytest.raises(BadInputError, match=r"Call spectra\.backward"):
             recorded(case, "in pass")
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "attention"])
+def test_a_single_sequence_without_a_batch_is_a_sample(kind):
+    torch.manual_seed(0)
+    net = {
+        "lstm": lambda: nn.LSTM(4, 4, batch_first=True),
+        "gru": lambda: nn.GRU(4, 4),
+        "attention": lambda: nn.MultiheadAttention(4, 2, batch_first=True),
+    }[kind]().double()
+    sequence, state = numbers(5, 4), numbers(1, 4, seed=2)
+    with GradientSpectra(net) as spectra:
+        if kind == "attention":
+            hidden = torch.tensor([False, False, True, False, True])
+            outputs, weights = net(sequence, sequence, sequence, key_padding_mask=hidden)
+            loss = squares(outputs).sum() + squares(weights).sum()
+        else:
+            outputs, last = net(sequence, (state, state) if kind == "lstm" else state)
+            loss = squares(outputs).sum() + last[0].sum()
+        loss.backward()
+    tree = spectra.to_datatree()
+    roles = {"lstm": LSTM_GATES, "gru": GRU_GATES, "attention": PROJECTIONS}[kind]
+    name = "in_proj_weight" if kind == "attention" else "weight_hh_l0"
+    gradient = net.get_parameter(name).grad
+    for role, part in zip(roles, gradient.chunk(len(roles)), strict=True):
+        found = tree[f"{name}[{role}]"]["gradient"].sel(step=0, group="all")
+        np.testing.assert_allclose(found, torch.linalg.svdvals(part), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -198,6 +198,16 @@ def test_a_weight_used_twice_is_summed_before_its_spectrum():
     )
 
 
+def test_a_weight_used_on_data_once_more_than_before_has_the_activations_of_both_uses():
+    torch.manual_seed(0)
+    shared, inputs = nn.Linear(6, 6).double(), batch()
+    with GradientSpectra(shared, [0, 1] * 6) as spectra:
+        shared(inputs).square().sum(-1).mean().backward()
+        (shared(inputs) * shared(inputs).tanh()).sum(-1).mean().backward()
+    once, twice = spectra.to_datatree()["weight"]["activation"].sel(group="all").values
+    np.testing.assert_allclose(twice, np.sqrt(2) * once, rtol=1e-10)
+
+
 def test_tokens_fold_into_their_samples():
     torch.manual_seed(0)
     model = nn.Linear(5, 3).double()
