@@ -31,11 +31,13 @@ def row_spectra(by_group: Sequence[Sequence[Tensor]], *, whole: bool) -> Tensor:
     counts = [sum(len(piece) for piece in group) for group in by_group]
     if whole:
         counts.insert(0, sum(counts))
-    if pieces[0].dtype == torch.float64:
+    is_wide = features > max(counts)
+    if is_wide or pieces[0].dtype == torch.float64:
         parts = [torch.cat([pieces[0][:0], *group]) for group in by_group]
         if whole:
             parts.insert(0, torch.cat(parts))
-        values = pieces[0].new_full((len(parts), features), torch.nan)
+        # Of rows that are fewer than their features, the smaller Gram matrix is that of the rows.
+        values = pieces[0].new_full((len(parts), features), torch.nan, dtype=torch.float64)
         for row, part in zip(values, parts, strict=True):
             found = singular_values(part)
             row[: found.numel()] = found
