@@ -20,7 +20,7 @@ from neurospect.spectra.groups import sample_groups
 from neurospect.spectra.recorder import GradientSpectra
 from neurospect.training.backward import whole_batch_backward
 from neurospect.training.compute import prepare_compute
-from neurospect.training.loop import Examples, TrainingPlan, train
+from neurospect.training.loop import Examples, TrainingPlan, TrainingStoppedError, train
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def train_with_spectra(
     BadInputError
         Before the training: when a column is missing, a level has fewer than two participants in
         the training split, a participant has no class or a value that is not finite, or groups are
-        to be compared but the batch is not full. Later, when the training fails.
+        to be compared but the batch is not full.
+    TrainingStoppedError
+        When the loss stops being finite; it carries the history and the spectra up to there.
     """
     _check_columns(participants, array, ("split", target, monitoring.group_column))
     if monitoring.compared and plan.batch_size is not None:
@@ -141,18 +143,22 @@ def train_with_spectra(
         spectra.groups = labels[batch.numpy()]
 
     with spectra:
-        history = train(
-            model,
-            examples["training"],
-            plan,
-            validation=examples["validation"],
-            checkpoint=checkpoint,
-            identity=identity,
-            alongside={"spectra": spectra},
-            before_batch=tell_groups,
-            backward=spectra.backward if plan.batch_size is None else whole_batch_backward,
-            name=name,
-        )
+        try:
+            history = train(
+                model,
+                examples["training"],
+                plan,
+                validation=examples["validation"],
+                checkpoint=checkpoint,
+                identity=identity,
+                alongside={"spectra": spectra},
+                before_batch=tell_groups,
+                backward=spectra.backward if plan.batch_size is None else whole_batch_backward,
+                name=name,
+            )
+        except TrainingStoppedError as stop:
+            stop.kept = spectra.to_datatree()
+            raise
     return MonitoredTraining(model, history, spectra.to_datatree(), spectra.to_block_datatree())
 
 

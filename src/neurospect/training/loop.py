@@ -41,6 +41,29 @@ class Resumable(Protocol):
         """Go on from them."""
 
 
+class TrainingStoppedError(BadInputError):
+    """The loss is no longer a finite number; what was done before is not lost.
+
+    Attributes
+    ----------
+    history
+        The epochs before, with `HISTORY_COLUMNS`.
+    kept
+        What else was recorded up to the end, if somebody put it there.
+    """
+
+    def __init__(self, name: str, epoch: int, loss: float, history: pd.DataFrame) -> None:
+        self.history = history
+        self.kept: Any = None
+        super().__init__(
+            name,
+            f"loss at epoch {epoch}",
+            found=loss,
+            expected="a finite number",
+            remedy="Look at the scale of the data, or lower the learning rate.",
+        )
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """How to train.
@@ -154,8 +177,9 @@ def train(
     Raises
     ------
     BadInputError
-        When there are no examples, the loss stops being finite, or the checkpoint cannot be read
-        or does not fit the model.
+        When there are no examples, or the checkpoint cannot be read or does not fit the model.
+    TrainingStoppedError
+        When the loss stops being finite; it carries the history up to there.
     """
     _check_examples(examples, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
@@ -173,13 +197,7 @@ def train(
                 model, optimizer, examples, plan, epoch, before_batch, backward, updates_per_batch
             )
         if not math.isfinite(loss):
-            raise BadInputError(
-                name,
-                f"loss at epoch {epoch}",
-                found=loss,
-                expected="a finite number",
-                remedy="Look at the scale of the data, or lower the learning rate.",
-            )
+            raise TrainingStoppedError(name, epoch, loss, _history(history))
         evaluation = (math.nan, math.nan)
         if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
             evaluation = evaluate(model, validation, plan.task)
@@ -188,8 +206,11 @@ def train(
             states = {key: value.state_dict() for key, value in resumables.items()}
             write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
         progress.show(epoch, loss, first)
-    columns = list(HISTORY_COLUMNS)[1:]
-    frame = pd.DataFrame(history, columns=columns)
+    return _history(history)
+
+
+def _history(rows: list[list[float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)[1:], dtype="float64")
     frame.insert(0, "epoch", range(1, len(frame) + 1))
     return frame
 

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from neurospect.arrays.labelled import write_datatree
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
 from neurospect.spectra.monitored_training import Monitoring, train_with_spectra
-from neurospect.training.loop import TrainingPlan
+from neurospect.training.loop import TrainingPlan, TrainingStoppedError
 
 EPOCHS = 24
 FEATURES = 7
@@ -437,3 +438,19 @@ def test_a_memory_mapped_array_is_read_as_one_in_memory(undisturbed, tmp_path):
     np.save(tmp_path / "array.npy", prepared()[1])
     mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
     assert bytes_of(training(array=mapped), tmp_path / "results") == undisturbed
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_loses_nothing():
+    """A learning rate so large that weights overflow after a few epochs."""
+    steep = dataclasses.replace(PLAN, task="autoencoding", learning_rate=1e18, epochs=40)
+    with pytest.raises(
+        TrainingStoppedError, match=r"loss at epoch \d+: found (nan|inf)"
+    ) as stopped:
+        training(plan=steep)
+    epoch = int(re.search(r"epoch (\d+)", stopped.value.field)[1])
+    assert 1 < epoch < 40
+    assert stopped.value.history["epoch"].to_list() == list(range(1, epoch))
+    assert np.isfinite(stopped.value.history["train_loss"]).all()
+    node = next(iter(stopped.value.kept.children.values()))
+    assert node["step"].to_numpy().tolist() == list(range(epoch))
+    assert np.isfinite(node["gradient"].sel(step=0, rank=1)).all()
