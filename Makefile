@@ -53,6 +53,8 @@ format: $(READY)
 bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md
 	$(BIN)/python benchmarks/spectra.py
 	$(BIN)/python benchmarks/ica.py
+	$(BIN)/python benchmarks/participant.py
+	$(BIN)/python benchmarks/calibration.py
 
 generated: $(READY)  ## rewrite what is generated: default config, schemas, conda envs
 	$(BIN)/python -m neurospect.settings config

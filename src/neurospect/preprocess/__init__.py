@@ -1,1 +1,1 @@
-"""From cohorts to what models read: splits (and, later, ICA, task maps and volumes)."""
+"""From images and tables to what models read: components, task maps, volumes, splits."""
