@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,8 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     said = {"samples": SAMPLES, "turns": TURNS, "hops": HOPS}
     rival, whose = class_by_class, " (by hand)"
-    try:
+    with suppress(ImportError):
         rival, whose = with_captum(), " (captum itself)"
-    except ImportError:
-        pass
     maps = [smoothgrad_row(name, settings, rival) for name, settings in MODELS.items()]
     write_section(PAGE, "saliency-smoothgrad", MAPS.format(**said, whose=whose), maps)
     trainings = [training_row(name, settings) for name, settings in MODELS.items()]

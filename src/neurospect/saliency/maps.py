@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from neurospect.errors import BadInputError
 from neurospect.saliency.probability_gradients import ProbabilityGradients
 
-# Values of the input that go through the model together, unless the caller says otherwise.
-VALUES_AT_ONCE = 2**20
+# Values that the gradients take up together, unless the caller says otherwise: 32 MiB in single
+# precision. More of them leave the processor's cache, and the pages fault.
+VALUES_AT_ONCE = 2**23
 
 Method = Callable[..., Tensor]
 METHODS: dict[str, Method] = {}
@@ -69,8 +71,8 @@ def saliency_maps(
         That the logits are divided by before the softmax, as fitted by
         `neurospect.training.temperature_scaling`.
     points_at_once
-        Inputs that go through the model together; bounds the memory. By default as many as have
-        about a million values between them. Results depend on it only by rounding.
+        Inputs that go through the model together; bounds the memory. By default as many as keep
+        the gradients on their way to `VALUES_AT_ONCE`. Results depend on it only by rounding.
     **options
         Of the method; see the function of its name.
 
@@ -87,13 +89,12 @@ def saliency_maps(
     """
     chosen = _known_method(method, options)
     _check(inputs, temperature)
-    if points_at_once is None:
-        points_at_once = max(1, VALUES_AT_ONCE // max(1, inputs[0].numel()))
-    gradients = ProbabilityGradients(
-        model, None if classes == "all" else classes, temperature, points_at_once, of
-    )
+    gradients = ProbabilityGradients(model, None if classes == "all" else classes, temperature, of)
     maps: Tensor | None = None
     with _at_rest(model):
+        if points_at_once is None:
+            points_at_once = max(1, VALUES_AT_ONCE // gradients.values_per_point(inputs[:1]))
+        gradients = replace(gradients, points_at_once=points_at_once)
         for start in range(0, len(inputs), points_at_once):
             batch = inputs[start : start + points_at_once].detach()
             part = chosen(gradients, batch, range(start, start + len(batch)), **options)

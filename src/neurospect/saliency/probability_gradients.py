@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -33,18 +34,18 @@ class ProbabilityGradients:
         Which classes; None for all.
     temperature
         That the logits are divided by.
-    points_at_once
-        Bounds the memory: points that go through the model together.
     of
         What to differentiate. The log odds, log(p / (1 − p)), have gradients of the same direction
         at every point, and of a length that single precision can hold however sure the model is.
+    points_at_once
+        Bounds the memory: points that go through the model together.
     """
 
     model: nn.Module
     classes: Sequence[int] | None = None
     temperature: float = 1.0
-    points_at_once: int = 1024
     of: Literal["probability", "log_odds"] = "probability"
+    points_at_once: int = 1
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return the gradients at one point per example.
@@ -104,6 +105,20 @@ class ProbabilityGradients:
             at_inputs.add(_pulled_back(start.end, leaf, behind.total.unbind(1)))
         assert at_inputs.total is not None
         return at_inputs.total
+
+    def values_per_point(self, example: Tensor) -> int:
+        """Count the values that the gradients of one point take up on their way to the input.
+
+        Parameters
+        ----------
+        example
+            Shape (1, *input shape).
+        """
+        leaf, logits = self._forward(example)
+        classes = len(self._wanted(logits))
+        operations = linear_start(leaf, logits).operations
+        behind = math.prod(operations[-1][1]) if operations else 0
+        return max(leaf.numel(), behind) * classes
 
     def _forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return the points as a leaf of the graph, and their logits."""

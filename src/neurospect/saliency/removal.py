@@ -206,6 +206,34 @@ def diff_roar(table: pd.DataFrame) -> pd.Series:
     return (accuracy["least"] - accuracy["most"]).rename("diff_roar")
 
 
+def share_inside(maps: Tensor, regions: Tensor) -> Tensor:
+    """Return which share of each map's absolute values lies inside its region.
+
+    Held against the region's share of all values, where it is known that all that tells the classes
+    apart lies inside (`neurospect.cohorts.block_digits`).
+
+    Parameters
+    ----------
+    maps
+        Shape (examples, *input shape).
+    regions
+        The same, true inside.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (examples,), NaN for maps of zeros.
+
+    Raises
+    ------
+    BadInputError
+        When shapes differ.
+    """
+    _check_maps(regions, maps)
+    sizes = maps.flatten(1).abs().double()
+    return (sizes * regions.flatten(1)).sum(1) / sizes.sum(1)
+
+
 def _check_maps(inputs: Tensor, maps: Tensor) -> None:
     if inputs.shape != maps.shape:
         raise _refused(

@@ -6,15 +6,20 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from neurospect.cohorts.block_digits import make_block_digits, signal_regions
 from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
 from neurospect.errors import BadInputError
+from neurospect.models.registry import build_model
+from neurospect.saliency import saliency_maps, train_pgd
 from neurospect.saliency.removal import (
     RETRAINED_COLUMNS,
     diff_roar,
     removal_curves,
     replace_by_rank,
     retrained_accuracy,
+    share_inside,
 )
+from neurospect.training.loop import Examples, TrainingPlan
 
 
 def synthetic(per_class, seed):
@@ -137,6 +142,33 @@ def test_what_cannot_be_replaced_is_refused(call, words):
     arguments = {"inputs": torch.zeros(2, 4), "maps": torch.zeros(2, 4), "fraction": 0.5, **call}
     with pytest.raises(BadInputError, match=words):
         replace_by_rank(**arguments)
+
+
+def test_the_share_inside_a_region_is_that_of_the_absolute_values():
+    maps = torch.tensor([[1.0, -3, 4, 0], [0, 0, 0, 5], [0, 0, 0, 0]])
+    inside = torch.tensor([[True, True, False, False]]).expand(3, 4)
+    shares = share_inside(maps, inside)
+    assert shares[:2].tolist() == [0.5, 0]
+    assert torch.isnan(shares[2])
+    with pytest.raises(BadInputError, match="maps: found shape"):
+        share_inside(maps, inside[:, :3])
+
+
+def test_maps_of_block_digits_point_more_to_the_digit_where_training_was_against_noise():
+    cohort = make_block_digits([0, 1], 100, seed=0)
+    inputs = torch.from_numpy(cohort.array)
+    classes = torch.from_numpy((cohort.participants["digit"] == "1").to_numpy(np.int64).copy())
+    regions = torch.from_numpy(signal_regions(cohort))
+    plan = TrainingPlan("classification", 30, 3e-3)
+    shares = []
+    for epsilon in (1e-6, 2.0):
+        model = build_model(
+            "mlp", task="classification", input_shape=(56, 28), classes=2, seed=0, widths=[32]
+        )
+        train_pgd(model, Examples(inputs, classes), plan, epsilon=epsilon)
+        maps = saliency_maps(model, inputs)[torch.arange(200), classes]
+        shares.append(float(share_inside(maps, regions).mean()))
+    assert shares[1] > shares[0] > 0.4
 
 
 def test_an_unknown_mode_is_refused():

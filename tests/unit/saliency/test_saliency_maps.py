@@ -19,6 +19,7 @@ from neurospect.saliency import (
 )
 from neurospect.saliency.linear_start import linear_start
 from neurospect.saliency.maps import METHODS, smoothing_noise
+from neurospect.saliency.probability_gradients import ProbabilityGradients
 
 FAMILIES = {
     "mlp": ((6, 5), {"widths": [7]}),
@@ -403,3 +404,23 @@ def test_a_model_too_sure_for_single_precision_still_has_log_odds():
     assert (saliency_maps(bare_softmax(3), inputs) == 0).all()
     found = saliency_maps(bare_softmax(3), inputs, of="log_odds")[0, 0]
     torch.testing.assert_close(found, torch.tensor([1.0, -1, 0]))
+
+
+@pytest.mark.parametrize("method", ["gradient", "smoothgrad", "integrated_gradients"])
+@pytest.mark.parametrize(("bound", "most"), [(4 * 6 * 5 * 3, 3), (1, 1)])
+def test_by_default_no_more_points_go_together_than_the_bound_allows(
+    monkeypatch, method, bound, most
+):
+    monkeypatch.setattr("neurospect.saliency.maps.VALUES_AT_ONCE", bound)
+    model, shape = classifier("mlp")
+    inputs, seen = examples(shape, 7), []
+    expected = saliency_maps(model, inputs, method, points_at_once=100)
+    model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    torch.testing.assert_close(saliency_maps(model, inputs, method), expected)
+    assert max(seen) == most
+
+
+def test_the_bound_counts_what_lies_behind_the_first_layer_where_that_is_more():
+    model, shape = classifier("cnn2d", widths=[6], stride=1)
+    gradients = ProbabilityGradients(model.eval())
+    assert gradients.values_per_point(examples(shape, 1)) == 6 * 9 * 8 * 4
