@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -138,11 +138,11 @@ class PassListener:
         """Note that a backward pass is under way; say whether its step is recorded."""
         if self._part is None and not self._is_in_pass:
             self._is_in_pass = True
-            self._had_no_gradient = [
-                name
-                for name in self._coverage.shown
-                if self._coverage.matrices[name].parameter.grad is None
-            ]
+            if not self._is_checked:
+                matrices = self._coverage.matrices
+                self._had_no_gradient = [
+                    name for name in self._coverage.shown if matrices[name].parameter.grad is None
+                ]
             # Runs when this backward pass has ended, whatever started it.
             torch.autograd.Variable._execution_engine.queue_callback(self._end_own_pass)
         return self.record.wanted.anything
@@ -160,7 +160,10 @@ class PassListener:
         """Take the activation A and the adjoint Δ of one use of a weight, as `Receiver` says."""
         is_data = is_data and activation.dtype == weight.dtype
         a, d = activation.to(weight.dtype), adjoint.to(weight.dtype)
-        with torch.autocast(weight.device.type, enabled=False):
+        device = weight.device.type
+        # Leaving autocast costs as much as a small product, even where it is off.
+        mixed = torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if mixed else nullcontext():
             for name in self._shown.get(id(weight), ()):
                 matrix = self._coverage.matrices[name]
                 if role in ("", matrix.role):
