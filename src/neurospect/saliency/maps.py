@@ -84,11 +84,11 @@ def saliency_maps(
     Raises
     ------
     BadInputError
-        When the method, an option or a class is not known, the temperature is not positive, or the
-        inputs are not finite or the model's output not logits.
+        When the method, an option or a class is not known, a number makes no sense, the inputs are
+        not finite, or the model's output is not logits.
     """
     chosen = _known_method(method, options)
-    _check(inputs, temperature)
+    _check(inputs, of, temperature, points_at_once)
     gradients = ProbabilityGradients(model, None if classes == "all" else classes, temperature, of)
     maps: Tensor | None = None
     with _at_rest(model):
@@ -230,8 +230,11 @@ def _known_method(name: str, options: Mapping[str, object]) -> Method:
     return METHODS[name]
 
 
-def _check(inputs: Tensor, temperature: float) -> None:
+def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | None) -> None:
     _check_positive("temperature", temperature)
+    _check_count("points_at_once", 1 if points_at_once is None else points_at_once)
+    if of not in ("probability", "log_odds"):
+        raise _refused("of", repr(of), "probability or log_odds", "Choose one of the two.")
     if not len(inputs) or not inputs.is_floating_point():
         raise _refused(
             "inputs",

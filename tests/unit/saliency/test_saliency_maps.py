@@ -333,6 +333,8 @@ def test_a_registered_function_is_a_method():
         ({"method": "integrated_gradients", "steps": 0}, "steps: found 0"),
         ({"temperature": 0}, "temperature: found 0"),
         ({"temperature": float("nan")}, "temperature: found nan"),
+        ({"points_at_once": 0}, "points_at_once: found 0"),
+        ({"of": "logits"}, "of: found 'logits', expected probability or log_odds"),
         ({"classes": [4]}, r"classes: found \[4\], expected numbers from 0 to 3"),
         ({"classes": []}, r"classes: found \[\]"),
     ],
