@@ -12,10 +12,10 @@ from neurospect.provenance.job import recorded_job
 def main(snakemake: Any) -> None:
     inputs, output = snakemake.input, snakemake.output
     with recorded_job(snakemake) as job:
-        participants, _ = read_participants(inputs.participants, inputs.description)
-        figure = family_split_figure(
-            read_splits(inputs.splits, participants), participants, title=snakemake.params.title
-        )
+        participants, description = read_participants(inputs.participants, inputs.description)
+        families = description.get("FamilyColumns", [])
+        splits = read_splits(inputs.splits, participants, families)
+        figure = family_split_figure(splits, participants, title=snakemake.params.title)
         save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
 
 

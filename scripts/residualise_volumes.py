@@ -18,7 +18,7 @@ def main(snakemake: Any) -> None:
             cohort.participants,
             cohort.array,
             cohort.description["Features"],
-            read_splits(inputs.splits, cohort.participants),
+            read_splits(inputs.splits, cohort.participants, cohort.family_columns),
             etiv=params.head_size,
             covariates=params.covariates,
             categorical=params.categorical,

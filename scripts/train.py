@@ -22,7 +22,7 @@ def main(snakemake: Any) -> None:
         files = snakemake.input
         examples = files.get("examples")
         cohort = read_cohort(files.participants, files.array, files.description, examples)
-        splits = read_splits(files.splits, cohort.participants)
+        splits = read_splits(files.splits, cohort.participants, cohort.family_columns)
         checkpoint = Path(output.model).with_name("unfinished_training.pt")
         try:
             trained = train_with_spectra(

@@ -76,6 +76,11 @@ class Cohort:
         return list(self.description["ClassColumns"])
 
     @property
+    def family_columns(self) -> list[str]:
+        """Columns of `participants` with ids of mothers, fathers and families; may be none."""
+        return list(self.description.get("FamilyColumns", []))
+
+    @property
     def rows(self) -> pd.DataFrame:
         """One row per row of the array: the participants, or the examples with theirs."""
         if self.examples is None:

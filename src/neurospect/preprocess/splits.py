@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurospect.arrays.tables import read_table, write_table
 from neurospect.errors import BadInputError
+from neurospect.preprocess.family_components import family_components
 from neurospect.preprocess.split_sizes import largest_remainder, share_out_families
 
 SPLITS = ("training", "validation", "test")
@@ -153,15 +154,20 @@ def write_splits(path: str | Path, splits: pd.DataFrame) -> None:
     write_table(path, splits[list(SPLIT_COLUMNS)], SPLIT_COLUMNS)
 
 
-def read_splits(path: str | Path, participants: pd.DataFrame) -> pd.DataFrame:
+def read_splits(
+    path: str | Path, participants: pd.DataFrame, family_columns: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read splits, check them, and bring them into the order of the participants.
 
     Parameters
     ----------
     path
-        A table that `write_splits` wrote.
+        A table that `write_splits` wrote, or one made by hand.
     participants
         The participants table of the cohort, with `participant_id`.
+    family_columns
+        Its columns of mothers, fathers and families: whatever components the file states, no
+        family of these may cross splits.
 
     Returns
     -------
@@ -171,8 +177,8 @@ def read_splits(path: str | Path, participants: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     BadInputError
-        If the file is unusable, a component crosses splits, or a participant is missing from
-        the splits or not in the cohort.
+        If the file is unusable, a component or a family crosses splits, or a participant is
+        missing from the splits or not in the cohort.
     """
     columns = list(SPLIT_COLUMNS)
     splits = read_table(path, required=columns, text=columns)
@@ -191,7 +197,28 @@ def read_splits(path: str | Path, participants: pd.DataFrame) -> pd.DataFrame:
             expected=f"the {len(ids)} participants of the cohort, and no others",
             remedy="Make the splits again for this cohort.",
         )
-    return splits.set_index("participant_id").loc[ids].reset_index()[columns]
+    ordered = splits.set_index("participant_id").loc[ids].reset_index()[columns]
+    if family_columns:
+        families = family_components(participants, family_columns).to_numpy()
+        _refuse_torn_families(path, ordered, families)
+    return ordered
+
+
+def _refuse_torn_families(
+    path: str | Path, splits: pd.DataFrame, families: NDArray[np.object_]
+) -> None:
+    reached = splits.groupby(families)["split"].nunique()
+    torn = reached.index[reached > 1]
+    if len(torn):
+        members = splits[families == torn[0]]
+        said = ", ".join(f"{who} in {split}" for who, _, split in members.to_numpy())
+        raise BadInputError(
+            path,
+            "split",
+            found=f"relatives on both sides: {said} ({len(torn)} families in all)",
+            expected="each family of the participants table whole in one split",
+            remedy="Relatives on both sides make a test too easy; make the splits again.",
+        )
 
 
 def split_summary(

@@ -306,3 +306,22 @@ def test_the_summary_counts_participants_families_and_classes(tmp_path: Path) ->
     assert rows.loc[("training", "M")].to_list() == [1, 1, 1]
     assert rows.loc[("test", "F")].to_list() == [1, 1, 1]
     assert len(split_summary(small_splits())) == 3
+
+
+def test_twins_in_two_splits_of_a_file_made_by_hand_are_named(tmp_path):
+    """Whatever the file says of components, the participants table knows who is related."""
+    people = pd.DataFrame(
+        {"participant_id": ["1", "2", "3", "4"], "Mother_ID": ["m", "m", "n", None]}
+    )
+    lines = ["participant_id\tcomponent\tsplit", "1\ta\ttraining", "2\tb\ttest"]
+    lines += ["3\tc\ttraining", "4\td\tvalidation"]
+    path = tmp_path / "splits.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    assert read_splits(path, people)["split"].to_list() == [
+        "training",
+        "test",
+        "training",
+        "validation",
+    ]
+    with pytest.raises(BadInputError, match=r"splits.tsv: split: .*1 in training, 2 in test"):
+        read_splits(path, people, ["Mother_ID"])
