@@ -114,6 +114,14 @@ def _add_fetch(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="NAME",
         help="rois_ho and other atlases; func_preproc func_mask for 4-D runs (default: rois_ho)",
     )
+    fetch.add_argument("--pipeline", choices=("cpac", "ccs", "dparsf", "niak"), default="cpac")
+    fetch.add_argument("--no-band-pass", action="store_true", help="derivatives without a filter")
+    fetch.add_argument(
+        "--global-signal", action="store_true", help="those with the global signal regressed out"
+    )
+    fetch.add_argument(
+        "--unchecked", action="store_true", help="also participants whom a rater found wanting"
+    )
     fetch.add_argument("--participants", type=int, metavar="N", help="the first N only")
     fetch.add_argument("--url", help="another place that holds the same tree")
 
@@ -125,6 +133,10 @@ def _fetch(options: argparse.Namespace) -> int:
         options.out,
         derivatives=options.derivatives,
         n_subjects=options.participants,
+        pipeline=options.pipeline,
+        band_pass=not options.no_band_pass,
+        global_signal=options.global_signal,
+        quality_checked=not options.unchecked,
         url=options.url,
     ):
         print(shown_path(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.arrays.runs import Run
 from neurospect.cohorts.bids_names import PREFIX, BidsFile, bids_file, is_participant_label
-from neurospect.cohorts.found_runs import FoundRuns as FoundRuns  # also offered from here
+from neurospect.cohorts.found_runs import FoundRuns
 from neurospect.errors import BadInputError
 
 STAGE = "runs"
