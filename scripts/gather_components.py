@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from neurospect.cohorts.rest import describe_rest, rest_participants
 
 from neurospect.arrays.exclusions import EXCLUSION_COLUMNS, write_exclusions
 from neurospect.arrays.numpy_files import write_array
 from neurospect.arrays.tables import write_table
 from neurospect.arrays.voxel_grid import read_voxel_grid
 from neurospect.cohorts.cohort import write_description
+from neurospect.cohorts.rest import describe_rest, rest_participants
 from neurospect.preprocess.extracted_components import QUALITY_COLUMNS, read_extracted
 from neurospect.preprocess.gathered_components import gather_components
 from neurospect.provenance.job import recorded_job

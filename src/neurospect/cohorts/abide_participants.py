@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from neurospect.arrays.csv_tables import read_csv_table
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.cohorts.bids_participants import STAGE
 from neurospect.cohorts.cohort_checks import PARTICIPANT
@@ -27,6 +27,7 @@ COLUMNS = {
 }
 CLASSES = ("diagnosis", "sex", "diagnosis_sex", "site")
 NEEDED = ("SUB_ID", "SITE_ID", "FILE_ID", "DX_GROUP", "AGE_AT_SCAN", "SEX")
+FETCH_AGAIN = "Delete the phenotypic CSV and fetch it again."
 MOTION = "func_mean_fd"
 DIAGNOSES = {"1": "autism", "2": "control"}
 SEXES = {"1": "male", "2": "female"}
@@ -142,17 +143,8 @@ def _number(path: Path, row: Mapping[str, str], column: str) -> float | None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """Read the CSV, every cell as text, and give every row its participant_id."""
-    header, *lines = _lines(path)
-    absent = [name for name in NEEDED if name not in header]
-    if absent:
-        raise BadInputError(
-            path,
-            "columns",
-            found=f"{len(header)} columns, and no {', '.join(absent)}",
-            expected=", ".join(NEEDED),
-            remedy="Delete the phenotypic CSV and fetch it again.",
-        )
-    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    table = read_csv_table(path, NEEDED, remedy=FETCH_AGAIN)
+    rows = [dict(zip(table.columns, line, strict=True)) for line in table.to_numpy().tolist()]
     seen: set[str] = set()
     for number, row in enumerate(rows, start=2):
         subject = row["SUB_ID"]
@@ -168,35 +160,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
                 f"SUB_ID in row {number}",
                 found=f"{subject!r}, {what}",
                 expected="every participant once, by number, with a site",
-                remedy="Delete the phenotypic CSV and fetch it again.",
+                remedy=FETCH_AGAIN,
             )
         seen.add(subject)
         row[PARTICIPANT] = f"sub-{int(subject):07d}"
     return rows
-
-
-def _lines(path: Path) -> list[list[str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(
-            path,
-            "file",
-            found=getattr(error, "strerror", None) or str(error),
-            expected="a readable CSV",
-            remedy="Delete the phenotypic CSV and fetch it again.",
-        ) from None
-    uneven = [number for number, row in enumerate(lines, 1) if len(row) != len(lines[0])]
-    if uneven or len(lines) < 2:
-        raise BadInputError(
-            path,
-            f"row {uneven[0]}" if uneven else "rows",
-            found=f"{len(lines[uneven[0] - 1])} cells" if uneven else "nobody",
-            expected=f"{len(lines[0])}, as in the header" if uneven else "a header and rows",
-            remedy="The file was cut short or edited: delete it and fetch it again.",
-        )
-    return lines
 
 
 def _check_sites(path: Path, known: set[str], sites: Sequence[str] | None) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from neurospect.arrays.csv_tables import read_csv_table
 from neurospect.cohorts.cohort_checks import PARTICIPANT
 from neurospect.errors import BadInputError
 
@@ -86,23 +86,13 @@ def _notes(table: pd.DataFrame, in_restricted: set[str]) -> list[str]:
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read columns of a CSV as text, stripped, and check the subjects."""
-    header, *rows = _lines(path)
-    absent = [name for name in columns if name not in header]
-    if absent:
-        raise BadInputError(
-            path,
-            "columns",
-            found=", ".join(header),
-            expected=", ".join(columns),
-            remedy=f"Give the CSV of the HCP's database that has {', '.join(absent)}.",
-        )
-    table = pd.DataFrame(rows, columns=header, dtype=str)[list(columns)]
+    remedy = "Give the CSV of the HCP's database, or fetch it again."
+    table = read_csv_table(path, columns, remedy=remedy)[list(columns)]
     subjects = table["Subject"]
     no_number = subjects[[not subject.isdigit() for subject in subjects]]
     twice = subjects[subjects.duplicated()]
-    if len(no_number) or len(twice) or subjects.empty:
-        faults = {"no subjects": subjects.empty, "more than once": len(twice)}
-        what = next((name for name, there in faults.items() if there), "no number")
+    if len(no_number) or len(twice):
+        what = "more than once" if len(twice) else "no number"
         first = next(iter([*twice, *no_number]), "")
         raise BadInputError(
             path,
@@ -112,30 +102,6 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             remedy="Keep one row for each subject.",
         )
     return table
-
-
-def _lines(path: Path) -> list[list[str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(
-            path,
-            "file",
-            found=getattr(error, "strerror", None) or str(error),
-            expected="a readable CSV of the HCP's database",
-            remedy="Check the path, or fetch the file again.",
-        ) from None
-    uneven = [number for number, row in enumerate(lines, 1) if len(row) != len(lines[0])]
-    if uneven or not lines:
-        raise BadInputError(
-            path,
-            f"row {uneven[0]}" if uneven else "file",
-            found=f"{len(lines[uneven[0] - 1])} cells" if uneven else "nothing",
-            expected=f"{len(lines[0])}, as in the header" if uneven else "a header and rows",
-            remedy="The file was cut short or edited; fetch it again.",
-        )
-    return lines
 
 
 def _sexes(path: Path, rows: pd.DataFrame) -> pd.Series[str]:

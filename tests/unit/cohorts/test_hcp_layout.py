@@ -319,14 +319,14 @@ def test_numbers_with_leading_zeros_and_a_byte_order_mark_stay_as_they_are(tmp_p
     [
         (UNRESTRICTED + "100307,S1200,F,26-30\n", None, "unrestricted.csv: Subject: found 100307"),
         (UNRESTRICTED, RESTRICTED + "100206,1,,,,,\n", "restricted.csv: Subject: found 100206"),
-        ("Subject,Age\n1,2\n", None, "Give the CSV .* Gender"),
+        ("Subject,Age\n1,2\n", None, "columns: found 2 columns, and no Gender.*Give the CSV"),
         (UNRESTRICTED, UNRESTRICTED, "restricted.csv: columns: .* Mother_ID"),
         (UNRESTRICTED + "100408,S1200,X,26-30\n", None, "Gender of subject 100408: found 'X'"),
         (UNRESTRICTED, RESTRICTED.replace(",37,", ",old,"), "Age_in_Yrs of subject 100206"),
         (UNRESTRICTED + "100408,S12", None, "row 4: found 2 cells, expected 4"),
         (UNRESTRICTED + "total,S1200,F,1\n", None, "Subject: found total no number"),
-        ("Subject,Gender,Age\n", None, "Subject: found no subjects"),
-        ("", None, "unrestricted.csv: file: found nothing"),
+        ("Subject,Gender,Age\n", None, "rows: found nobody, expected a header and rows"),
+        ("", None, "unrestricted.csv: rows: found nobody"),
     ],
 )
 def test_bad_tables_are_refused_by_file_and_field(
