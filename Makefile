@@ -50,11 +50,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow rules
 
-bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md
+bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about an hour)
 	$(BIN)/python benchmarks/spectra.py
 	$(BIN)/python benchmarks/ica.py
 	$(BIN)/python benchmarks/participant.py
 	$(BIN)/python benchmarks/calibration.py
+	$(BIN)/python benchmarks/saliency_cost.py
+	$(BIN)/python benchmarks/saliency_synthetic.py --seeds 10
 
 generated: $(READY)  ## rewrite what is generated: default config, schemas, conda envs
 	$(BIN)/python -m neurospect.settings config

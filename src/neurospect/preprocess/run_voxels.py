@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,21 +183,25 @@ def _read_volumes(
     lowest = np.full(np.count_nonzero(mask), np.inf, np.float32)
     highest = -lowest
     bad, first = 0, ""
-    for number, volume in enumerate(image_volumes(path, image)):
-        brain = volume[mask]
-        faults = ~np.isfinite(brain)
-        if faults.any():
-            first = first or f"voxel {_index(mask, faults)} of volume {number}"
-            bad += int(np.count_nonzero(faults))
-        np.minimum(lowest, brain, out=lowest)
-        np.maximum(highest, brain, out=highest)
-        if bad:
-            continue  # it will be refused; the rest is only counted
+
+    def keep(number: int, volume: NDArray[np.float32]) -> None:
         if not on_grid:
             # outside its mask a run may hold anything; nilearn would fill it in, slowly
             volume = np.nan_to_num(volume, copy=False, nan=0, posinf=0, neginf=0)
             volume = resampled(volume, image.affine, grid.mask.shape, grid.affine, "continuous")
         values[number] = volume[inside]
+
+    with _on_every_core(keep, alone=on_grid) as kept:
+        for number, volume in enumerate(image_volumes(path, image)):
+            brain = volume[mask]
+            faults = ~np.isfinite(brain)
+            if faults.any():
+                first = first or f"voxel {_index(mask, faults)} of volume {number}"
+                bad += int(np.count_nonzero(faults))
+            np.minimum(lowest, brain, out=lowest)
+            np.maximum(highest, brain, out=highest)
+            if not bad:  # else it will be refused; the rest is only counted
+                kept(number, volume)
     if bad:
         raise BadInputError(
             path,
@@ -204,6 +213,29 @@ def _read_volumes(
     unchanging = np.zeros_like(mask)
     unchanging[mask] = lowest == highest
     return values, unchanging
+
+
+@contextmanager
+def _on_every_core(
+    work: Callable[[int, NDArray[np.float32]], None], *, alone: bool
+) -> Iterator[Callable[[int, NDArray[np.float32]], None]]:
+    """Give a function that has the work done beside the caller, a few pieces at a time."""
+    cores = len(os.sched_getaffinity(0))
+    if alone or cores == 1:
+        yield work
+        return
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+
+        def hand_over(number: int, volume: NDArray[np.float32]) -> None:
+            waiting.append(pool.submit(work, number, volume))
+            # volumes that wait are in memory, so that few may
+            if len(waiting) > 2 * cores:
+                waiting.popleft().result()
+
+        yield hand_over
+        for future in waiting:
+            future.result()
 
 
 def _index(mask: NDArray[np.bool_], faults: NDArray[np.bool_]) -> str:
