@@ -97,7 +97,7 @@ def test_one_changed_byte_of_an_intermediate_is_named_by_the_audit(edited: Check
 
 def test_every_figure_is_traced_to_raw_files_or_the_seed(finished: Checkout):
     figures = sorted((finished.root / "results").rglob("*.png"))
-    assert len(figures) == 5
+    assert len(figures) == 7
     for figure in figures:
         traced = finished.neurospect("trace", str(figure.relative_to(finished.root)))
         assert traced.returncode == 0, traced.stderr

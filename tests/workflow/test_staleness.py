@@ -10,11 +10,15 @@ import pytest
 from checkout import RUN, Checkout
 
 MODELS, COMPARISONS = 2, 2
-DRAWN = {"draw_page": 1, "draw_group_differences": COMPARISONS}
-ALL_FIGURES = DRAWN | {"draw_trajectories": MODELS, "trace_figure": MODELS + COMPARISONS + 1}
+DRAWN = {
+    "draw_page": 1,
+    "draw_group_differences": COMPARISONS,
+    "draw_effect_sizes": COMPARISONS,
+}
+ALL_FIGURES = DRAWN | {"draw_trajectories": MODELS, "trace_figure": MODELS + 2 * COMPARISONS + 1}
 TESTED = {"test_group_differences": COMPARISONS} | DRAWN
 # Pages and comparisons change, trajectories do not: their chains are not traced again.
-TRACED = {"trace_figure": COMPARISONS + 1, "all": 1}
+TRACED = {"trace_figure": 2 * COMPARISONS + 1, "all": 1}
 
 
 def substitute(path: Path, old: str, new: str) -> None:
@@ -37,8 +41,8 @@ def test_nothing_is_stale_after_a_run(finished: Checkout):
     [
         pytest.param(
             "stats/max_statistic.py",
-            "axis=0))",
-            "axis=0) + 0)",
+            ".max(axis=1)",
+            ".max(axis=1) + 0",
             TESTED | TRACED,
             id="a test statistic: tests and their figures, no training",
         ),
@@ -50,11 +54,11 @@ def test_nothing_is_stale_after_a_run(finished: Checkout):
             id="how figures are saved: all figures, nothing before",
         ),
         pytest.param(
-            "spectra/recorder.py",
-            "STEPS_AT_ONCE = ",
-            "STEPS_AT_ONCE = 1 + ",
+            "spectra/trajectories.py",
+            "STEPS_AT_ONCE = 16",
+            "STEPS_AT_ONCE = 17",
             {"train": MODELS} | ALL_FIGURES | TESTED | {"permute_labels": COMPARISONS, "all": 1},
-            id="the recorder: training and all after it, not the cohort",
+            id="what is recorded: training and all after it, not the cohort",
         ),
         pytest.param(
             "spectra/label_permutation.py",
@@ -150,7 +154,9 @@ def test_an_input_whose_bytes_change_reruns_what_reads_it(edited: Checkout):
 
 
 def test_a_rerun_after_an_edit_runs_just_what_the_dry_run_said(edited: Checkout):
-    substitute(edited.root / "src/neurospect/stats/max_statistic.py", "axis=0))", "axis=0) + 0)")
+    substitute(
+        edited.root / "src/neurospect/stats/max_statistic.py", ".max(axis=1)", ".max(axis=1) + 0"
+    )
     expected = edited.jobs_to_run()
     run = edited.snakemake()
     assert run.returncode == 0, run.stdout
