@@ -14,9 +14,9 @@ from torch.utils.hooks import RemovableHandle
 
 from neurospect.errors import BadInputError
 from neurospect.spectra.coverage import Coverage
+from neurospect.spectra.data_inputs import KnownData
 from neurospect.spectra.groups import SampleGroups, whole_batch
 from neurospect.spectra.layers.layer import ROWS, Call, Form, Layer, may_hold
-from neurospect.spectra.spectrum_of_rows import DataInput
 from neurospect.spectra.step_record import StepRecord, Wanted
 from neurospect.spectra.uses import Use
 
@@ -58,7 +58,7 @@ class PassListener:
         for name in coverage.shown:
             self._shown.setdefault(id(coverage.matrices[name].parameter), []).append(name)
         self._whole: SampleGroups | None = None
-        self._data: dict[str, DataInput] = {}
+        self._data = KnownData()
         self._handles: list[RemovableHandle] = []
         self._is_checked = False
         self.begin_step(Wanted())
@@ -79,11 +79,11 @@ class PassListener:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._data = {}
+        self._data = KnownData()
 
     def begin_step(self, wanted: Wanted) -> None:
         """Forget what was heard; record what is wanted from now on."""
-        self.record = StepRecord(self._coverage.matrices, wanted)
+        self.record = StepRecord(self._coverage.matrices, wanted, self._data)
         self._is_in_pass = self._is_deaf = self._is_first_call = False
         self._part: int | None = None
         self._jobs: list[Callable[[], None]] = []
@@ -176,18 +176,19 @@ class PassListener:
         self._jobs.append(job)
 
     def _take(self, name: str, use: Use, *, is_data: bool) -> None:
-        if self._part is not None:
-            self.record.take_part(name, use, self._part, self.groups_of())
+        part, data = self._part, None
+        if part is not None:
+            groups = self.groups_of()
+            if is_data:
+                data = self._data.of_part(name, part, use.activation, groups)
+            self.record.take_part(name, use, part, groups, data)
             return
         groups = self.groups_of(len(use.activation))
-        known = None
         if is_data:
-            known = self._data.get(name)
-            if known is None or not known.is_still(use.activation, groups):
-                known = self._data[name] = DataInput(use.activation, groups)
-        activation = groups.sort(use.activation) if known is None else known.rows
+            data = self._data.of_batch(name, use.activation, groups)
+        activation = groups.sort(use.activation) if data is None else data.rows
         in_order = Use(activation, groups.sort(use.adjoint), use.form)
-        self.record.take(name, in_order, groups, known)
+        self.record.take(name, in_order, groups, data)
 
     def _run_jobs(self) -> None:
         jobs, self._jobs = self._jobs, []

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from neurospect.spectra.groups import SampleGroups
 from neurospect.spectra.singular_values import gram, singular_values, singular_values_of_gram
 
 
@@ -51,27 +50,3 @@ def row_spectra(by_group: Sequence[Sequence[Tensor]], *, whole: bool) -> Tensor:
     for row, count in zip(values, counts, strict=True):
         row[count:] = torch.nan
     return values
-
-
-class DataInput:
-    """The last data that entered a layer, in group order, with its spectrum once asked for.
-
-    The input of a full-batch loop is the same tensor at every step, so it is sorted and decomposed
-    once. Holding the tensor keeps its memory from being given to another, which makes the address
-    a sound sign of identity; its version counter tells of changes in place.
-    """
-
-    def __init__(self, data: Tensor, groups: SampleGroups) -> None:
-        self._data, self._version, self._groups = data, data._version, groups
-        self.rows = groups.sort(data)
-        self.spectrum: Tensor | None = None
-
-    def is_still(self, data: Tensor, groups: SampleGroups) -> bool:
-        """Whether `data` and `groups` are those given."""
-        return (
-            groups is self._groups
-            and data.data_ptr() == self._data.data_ptr()
-            and data._version == self._version
-            and data.shape == self._data.shape
-            and data.stride() == self._data.stride()
-        )

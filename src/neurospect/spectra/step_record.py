@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurospect.spectra.data_inputs import DataInput, KnownData
 from neurospect.spectra.group_gradients import group_gradients, segment_gradients
 from neurospect.spectra.groups import SampleGroups
 from neurospect.spectra.layers.layer import ROWS
 from neurospect.spectra.singular_values import singular_values
-from neurospect.spectra.spectrum_of_rows import DataInput
 from neurospect.spectra.uses import (
     Use,
     WeightUses,
@@ -54,16 +54,21 @@ class StepRecord:
         The weights, by name.
     wanted
         What is to be recorded.
+    known
+        What is known of the data from earlier steps.
     """
 
-    def __init__(self, matrices: Mapping[str, WeightMatrix], wanted: Wanted) -> None:
+    def __init__(
+        self, matrices: Mapping[str, WeightMatrix], wanted: Wanted, known: KnownData
+    ) -> None:
         self.wanted = wanted
         self.passes = 0
         self.sizes: tuple[int, ...] = ()
         self.gradients: dict[str, Tensor] = {}
         self.uses: dict[str, WeightUses] = {}
         self._matrices = matrices
-        self._data: dict[str, DataInput | None] = {}
+        self._known = known
+        self._data: dict[str, list[DataInput | None]] = {}
         self._has_few_rows: dict[str, bool] = {}
 
     def end_pass(self, groups: SampleGroups) -> None:
@@ -90,13 +95,11 @@ class StepRecord:
         if name not in self._has_few_rows:
             rows = use.activation.shape[:-1].numel()
             self._has_few_rows[name] = use.form is ROWS and rows < min(matrix.shape)
-            self._data[name] = data
-        else:
-            self._data[name] = None
+        self._data.setdefault(name, []).append(data)
         has_few_rows = self._has_few_rows[name]
         if self.wanted.rows or has_few_rows:
             for place, (start, size) in enumerate(zip(groups.starts, groups.sizes, strict=True)):
-                self.take_part(name, use.rows(slice(start, start + size)), place, groups)
+                self._add(name, use.rows(slice(start, start + size)), place, groups)
         if self.wanted.gradient and not has_few_rows:
             gradients = (
                 group_gradients(use.activation, use.adjoint, groups)
@@ -105,10 +108,12 @@ class StepRecord:
             )
             self.take_gradients(name, gradients)
 
-    def take_part(self, name: str, use: Use, group: int, groups: SampleGroups) -> None:
-        """Take one use by the samples of one group."""
-        known = self.uses.setdefault(name, WeightUses(len(groups.sizes)))
-        known.add(self.passes, group, use)
+    def take_part(
+        self, name: str, use: Use, group: int, groups: SampleGroups, data: DataInput | None
+    ) -> None:
+        """Take one use by the samples of one group; `data` as in `take`."""
+        self._data.setdefault(name, []).append(data)
+        self._add(name, use, group, groups)
 
     def take_gradients(self, name: str, gradients: Tensor) -> None:
         """Add gradients of the whole batch and of the groups to those of earlier uses."""
@@ -161,9 +166,11 @@ class StepRecord:
         return found
 
     def _activation_spectra(self, name: str, uses: WeightUses, *, whole: bool) -> Tensor:
-        data = self._data.get(name)
-        if data is None:
+        inputs = tuple(data for data in self._data[name] if data is not None)
+        if len(inputs) < len(self._data[name]):
             return activation_spectra(uses, whole=whole)
-        if data.spectrum is None:
-            data.spectrum = activation_spectra(uses, whole=whole)
-        return data.spectrum
+        return self._known.spectrum(name, inputs, lambda: activation_spectra(uses, whole=whole))
+
+    def _add(self, name: str, use: Use, group: int, groups: SampleGroups) -> None:
+        uses = self.uses.setdefault(name, WeightUses(len(groups.sizes)))
+        uses.add(self.passes, group, use)
