@@ -35,6 +35,8 @@ rule train:
         checkpoint_every=of_experiment("training.checkpoint_every"),
         spectra_every=of_experiment("spectra.every"),
         factors_every=of_experiment("spectra.factors_every"),
+        over_ties=of_experiment("spectra.over_ties"),
+        leading=of_experiment("spectra.leading"),
         compared_groups=groups_compared_in_panel,
         blocks_per_group=of_experiment("permutation.blocks_per_group"),
         block_steps=of_experiment("permutation.steps"),

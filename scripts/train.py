@@ -45,6 +45,8 @@ def main(snakemake: Any) -> None:
                     levels=params.group_levels,
                     every=params.spectra_every,
                     factors_every=params.factors_every,
+                    over_ties=params.over_ties,
+                    leading=params.leading,
                     compared=params.compared_groups,
                     blocks_per_group=params.blocks_per_group,
                     block_steps=params.block_steps,

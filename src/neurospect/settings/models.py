@@ -135,6 +135,16 @@ class SpectraSettings(Strict):
         default=50,
         description="steps between spectra of activations and adjoints; a multiple of every",
     )
+    over_ties: bool = Field(
+        default=False,
+        description="whether to record, at the steps of factors_every, also the gradient at each "
+        "time step, token or kernel position",
+    )
+    leading: Count | None = Field(
+        default=None,
+        description="so many singular values, the largest, of weights with 512 inputs and outputs "
+        "or more, with their error; null for all, exactly",
+    )
 
 
 class PermutationSettings(Strict):

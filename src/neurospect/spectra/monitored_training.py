@@ -43,6 +43,8 @@ class Monitoring:
         Column of the participants table, and its values in the order wanted.
     every, factors_every
         Steps between spectra of gradients, and of activations and adjoints.
+    over_ties, leading
+        As in `GradientSpectra`.
     compared
         Groups whose block gradients are kept for a permutation test; may be empty.
     blocks_per_group, block_steps
@@ -56,6 +58,8 @@ class Monitoring:
     compared: Sequence[str]
     blocks_per_group: int
     block_steps: int
+    over_ties: bool = False
+    leading: int | None = None
 
 
 def train_with_spectra(
@@ -135,6 +139,8 @@ def train_with_spectra(
         levels=monitoring.levels,
         every=monitoring.every,
         factors_every=monitoring.factors_every,
+        over_ties=monitoring.over_ties,
+        leading=monitoring.leading,
         blocks=_block_plan(monitoring, plan.epochs),
         smallest_group=2 if plan.batch_size is None else 0,
     )
