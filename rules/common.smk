@@ -45,7 +45,7 @@ EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
 PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PANEL_OF_SEEDS = f"{EXPERIMENT}/{{panel}}/seeds"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
-OF_NO_PEOPLE = ("mnist", "sinusoid")
+OF_NO_PEOPLE = ("mnist", "sinusoid", "synthetic-tasks", "block-digits")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
 ACTIVATION_NAMES = {
     "relu": "ReLU",

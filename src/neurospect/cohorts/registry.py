@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from neurospect.cohorts import abide, freesurfer, mnist, sinusoid
+from neurospect.cohorts import (
+    abide,
+    block_digits,
+    freesurfer,
+    mnist,
+    sinusoid,
+    synthetic_tasks,
+)
 from neurospect.cohorts.cohort import Cohort
 from neurospect.errors import BadInputError
 
@@ -26,9 +33,11 @@ class CohortModule(Protocol):
 
 COHORTS: dict[str, CohortModule] = {
     "abide": abide,
+    "block-digits": block_digits,
     "freesurfer": freesurfer,
     "mnist": mnist,
     "sinusoid": sinusoid,
+    "synthetic-tasks": synthetic_tasks,
 }
 
 

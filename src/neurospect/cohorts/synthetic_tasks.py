@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,11 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
     return []
 
 
+def places(files: Sequence[str | Path]) -> dict[str, str]:
+    """Say where the raw files lie: there are none."""
+    return {}
+
+
 def load(settings: Mapping[str, Any]) -> Cohort:
     """Make the cohort that the settings ask for: the arguments of `make_synthetic_tasks`.
 
@@ -107,7 +112,7 @@ def load(settings: Mapping[str, Any]) -> Cohort:
     needed = {"per_class", "noise_sd", "seed"}
     if set(settings) != needed:
         raise BadInputError(
-            "settings of the cohort synthetic_tasks",
+            "settings of the cohort synthetic-tasks",
             ", ".join(sorted(needed ^ set(settings))),
             found=", ".join(sorted(settings)) or "nothing",
             expected=", ".join(sorted(needed)),

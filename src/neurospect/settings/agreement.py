@@ -11,10 +11,10 @@ import numpy as np
 from neurospect.errors import BadInputError
 from neurospect.settings.architectures import ARCHITECTURE_SETTINGS, ONLY_CLASSIFIES
 from neurospect.settings.cohort_agreement import (
-    class_name,
     faults_of_array,
     faults_of_mnist,
     faults_of_sinusoid,
+    known_classes,
 )
 from neurospect.settings.faults import did_you_mean
 from neurospect.settings.layers import Place, Stated
@@ -22,8 +22,6 @@ from neurospect.settings.models import kind_of_panel
 
 # The figures' page lies beside the panels.
 RESERVED_PANEL = "page"
-# Cohorts whose classes their settings name; those of the others stand in their tables.
-CLASSES_KNOWN = ("mnist", "sinusoid")
 SHARES: tuple[Place, ...] = (("splits", "training"), ("splits", "validation"), ("splits", "test"))
 
 
@@ -36,8 +34,9 @@ def faults_of_config(config: Stated) -> Iterator[BadInputError]:
         ("seeds",),
         ("cohorts", "mnist", "classes"),
         ("cohorts", "sinusoid", "classes"),
+        ("cohorts", "block-digits", "classes"),
     ):
-        yield from _repetitions(config, place)
+        yield from repetitions(config, place)
     yield from _something_to_do(config)
     yield from _experiments_folder(config)
     yield from _overrides_of_nothing(config)
@@ -49,7 +48,7 @@ def faults_of_config(config: Stated) -> Iterator[BadInputError]:
 
 def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
     """Name what does not fit together in an experiment, or in it and its cohort."""
-    yield from _repetitions(experiment, ("groups", "levels"))
+    yield from repetitions(experiment, ("groups", "levels"))
     yield from _panels(experiment)
     yield from _factors(experiment)
     yield from _relabelings(experiment)
@@ -57,7 +56,8 @@ def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInpu
     yield from _classes(experiment, config)
 
 
-def _repetitions(stated: Stated, place: Place) -> Iterator[BadInputError]:
+def repetitions(stated: Stated, place: Place) -> Iterator[BadInputError]:
+    """Name what stands twice in the list at a place."""
     if any(place[: len(wrong)] == wrong for wrong in stated.faulty):
         return
     values = stated[place]
@@ -173,7 +173,21 @@ def _architecture(experiment: Stated, panel: str) -> Iterator[BadInputError]:
     if not experiment.sound(("model",), place):
         return
     family, stated = experiment["model",], experiment[place]
-    known = ARCHITECTURE_SETTINGS[family]
+    yield from faults_of_architecture(experiment, place, family)
+    if family in ONLY_CLASSIFIES and stated["task"] != "classification":
+        yield experiment.fault(
+            (*place, "task"),
+            found=stated["task"],
+            expected=f"classification, all that {family} learns",
+            remedy="Choose another family of models, or task.",
+        )
+
+
+def faults_of_architecture(
+    experiment: Stated, place: Place, family: str
+) -> Iterator[BadInputError]:
+    """Name the settings of the model at a place that its family does not take."""
+    known, stated = ARCHITECTURE_SETTINGS[family], experiment[place]
     own = [name for name in ("widths", "activation") if stated.get(name) is not None]
     for name in [*own, *stated.get("architecture", {})]:
         if name not in known:
@@ -184,13 +198,6 @@ def _architecture(experiment: Stated, panel: str) -> Iterator[BadInputError]:
                 expected=f"some of {', '.join(known)}" if known else "none",
                 remedy=did_you_mean(name, known) or "Leave it out.",
             )
-    if family in ONLY_CLASSIFIES and stated["task"] != "classification":
-        yield experiment.fault(
-            (*place, "task"),
-            found=stated["task"],
-            expected=f"classification, all that {family} learns",
-            remedy="Choose another family of models, or task.",
-        )
 
 
 def _comparison(experiment: Stated, panel: str, models: list[str]) -> Iterator[BadInputError]:
@@ -202,7 +209,7 @@ def _comparison(experiment: Stated, panel: str, models: list[str]) -> Iterator[B
             expected=f"a panel with a model ({', '.join(models) or 'there is none'})",
             remedy=did_you_mean(experiment[compares], models) or "Name one of these.",
         )
-    yield from _repetitions(experiment, groups)
+    yield from repetitions(experiment, groups)
     levels = ("groups", "levels")
     if not experiment.sound(groups, levels):
         return
@@ -246,29 +253,27 @@ def _classes(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
     if not experiment.sound(("cohort",)):
         return
     cohort = experiment["cohort",]
-    if cohort not in CLASSES_KNOWN:
+    known = known_classes(config, cohort)
+    if known is None:
         return
-    names, of_column = ("cohorts", cohort, "classes"), ("cohorts", cohort, "classes_by")
-    if cohort == "sinusoid" and not config.sound(of_column):
-        return
-    column = config[of_column] if cohort == "sinusoid" else "digit"
     for place in (("target",), ("groups", "column")):
-        if experiment.sound(place) and experiment[place] != column:
+        if experiment.sound(place) and experiment[place] not in known:
             yield experiment.fault(
                 place,
                 found=experiment[place],
-                expected=f"the column of classes of cohort {cohort}, {column}",
+                expected=f"the column of classes of cohort {cohort}, {' or '.join(known)}",
                 remedy="Mend the name, or the settings of the cohort.",
             )
-    levels = ("groups", "levels")
-    if not (config.sound(names) and experiment.sound(levels)):
+    column, levels = ("groups", "column"), ("groups", "levels")
+    if not experiment.sound(column, levels):
         return
-    kept = [class_name(value) for value in config[names]]
-    strangers = [level for level in experiment[levels] if level not in kept]
+    # where the column is wrong, too, its levels are held against the classes of the first
+    kept = known.get(experiment[column], next(iter(known.values())))
+    strangers = [level for level in experiment[levels] if kept and level not in kept]
     if strangers:
         yield experiment.fault(
             levels,
             found=", ".join(strangers),
             expected=f"classes that cohort {cohort} keeps ({', '.join(kept)})",
-            remedy=f"Name them in cohorts.{cohort}.classes, or leave them out here.",
+            remedy="Mend the names, or the settings of the cohort.",
         )

@@ -19,19 +19,40 @@ from neurospect.settings.models import (
     SpectraSettings,
     TrainingSettings,
 )
+from neurospect.settings.saliency_agreement import faults_of_saliency
+from neurospect.settings.saliency_models import (
+    CriteriaSettings,
+    DecoderTrainingSettings,
+    RegularisationSettings,
+    SaliencyExperiment,
+    is_saliency_experiment,
+)
+
+SPECTRA_DEFAULTS = {
+    "training": TrainingSettings().model_dump(),
+    "spectra": SpectraSettings().model_dump(),
+    "permutation": PermutationSettings().model_dump(),
+}
+SALIENCY_DEFAULTS = {
+    "training": DecoderTrainingSettings().model_dump(),
+    "criteria": CriteriaSettings().model_dump(),
+    "regularisation": RegularisationSettings().model_dump(),
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration with the experiments it names."""
+    """A checked configuration with the experiments it names: of spectra, and of saliency."""
 
     config: Config
     experiments: dict[str, Experiment]
+    saliency: dict[str, SaliencyExperiment]
 
     @property
     def cohorts(self) -> dict[str, CohortKind]:
         """Cohorts that are used, each with what it is prepared from."""
-        used = [*(each.cohort for each in self.experiments.values()), *self.config.prepare]
+        every = (*self.experiments.values(), *self.saliency.values())
+        used = [*(each.cohort for each in every), *self.config.prepare]
         source = self.config.cohorts.abide.source
         return {cohort: kind_of_cohort(cohort, source) for cohort in used}
 
@@ -60,16 +81,28 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
             experiments[name] = _experiment(config, name)
         except BadInputError as fault:
             faults.append(fault)
-    for experiment in experiments.values():
-        faults += faults_of_values(experiment, Experiment)
-        faults += faults_of_experiment(experiment, config)
+    saliency = {
+        name: stated for name, stated in experiments.items() if is_saliency_experiment(stated.values)
+    }
+    for name, experiment in experiments.items():
+        if name in saliency:
+            faults += faults_of_values(experiment, SaliencyExperiment)
+            faults += faults_of_saliency(experiment, config)
+        else:
+            faults += faults_of_values(experiment, Experiment)
+            faults += faults_of_experiment(experiment, config)
     for cohort in _cohorts_used(config, experiments.values()):
         faults += faults_of_cohort(config, cohort)
     if faults:
         raise BadInputsError(faults)
     return Settings(
         Config.model_validate(config.values),
-        {name: Experiment.model_validate(stated.values) for name, stated in experiments.items()},
+        {
+            name: Experiment.model_validate(stated.values)
+            for name, stated in experiments.items()
+            if name not in saliency
+        },
+        {name: SaliencyExperiment.model_validate(stated.values) for name, stated in saliency.items()},
     )
 
 
@@ -108,12 +141,8 @@ def _experiment(config: Stated, name: str) -> Stated:
         override = _override(layer.content, name)
         if override:
             layers.append(Layer(layer.file, override, ("overrides", name)))
-    defaults = {
-        "training": TrainingSettings().model_dump(),
-        "spectra": SpectraSettings().model_dump(),
-        "permutation": PermutationSettings().model_dump(),
-    }
     stated = laid_over(layers[0].content, _override(config.values, name))
+    defaults = SALIENCY_DEFAULTS if is_saliency_experiment(stated) else SPECTRA_DEFAULTS
     return Stated(laid_over(defaults, stated), layers)
 
 

@@ -19,6 +19,8 @@ OF_TASK_MAPS = ("task_maps",)
 ARRAYS = {
     "mnist": ONE_ARRAY,
     "sinusoid": ONE_ARRAY,
+    "synthetic-tasks": ONE_ARRAY,
+    "block-digits": ONE_ARRAY,
     "simulated-rest": OF_RUNS,
     "cobre": OF_RUNS,
     "bids": OF_RUNS,
@@ -61,6 +63,29 @@ def faults_of_cohort(config: Stated, cohort: str) -> Iterator[BadInputError]:
     if kind == "task maps":
         yield from _existing(config, ("task_maps", "mask"))
     yield from _sizes_and_balance(config, cohort)
+
+
+def known_classes(config: Stated, cohort: str) -> dict[str, list[str]] | None:
+    """Return the columns of classes of a cohort that its settings decide, and their levels.
+
+    A column without levels is one whose levels the settings fail to say; None stands for a cohort
+    whose classes are in its tables only.
+    """
+    names: Place = ("cohorts", cohort, "classes")
+    levels = (
+        [class_name(value) for value in config[names]]
+        if cohort in ("mnist", "sinusoid", "block-digits") and config.sound(names)
+        else []
+    )
+    if cohort == "sinusoid":
+        by: Place = ("cohorts", cohort, "classes_by")
+        return {config[by]: levels} if config.sound(by) else None
+    known = {
+        "mnist": {"digit": levels},
+        "block-digits": {"digit": levels, "signal": ["upper", "lower"]},
+        "synthetic-tasks": {"task": ["A", "B", "C"]},
+    }
+    return known.get(cohort)
 
 
 def faults_of_array(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
@@ -134,6 +159,25 @@ def _sizes_and_balance(config: Stated, cohort: str) -> Iterator[BadInputError]:
                 expected="columns of participants.tsv, each once",
                 remedy="Remove the repetition, or the entry.",
             )
+    yield from _sizes_of_simulated(config, cohort)
+
+
+def _sizes_of_simulated(config: Stated, cohort: str) -> Iterator[BadInputError]:
+    """Name numbers that do not sum to the images of a cohort that is made anew."""
+    sizes, per_class = ("splits", "sizes"), ("cohorts", cohort, "per_class")
+    if cohort not in ("synthetic-tasks", "block-digits", "sinusoid"):
+        return
+    if not config.sound(sizes, per_class) or cohort not in config[sizes]:
+        return
+    classes = next(iter((known_classes(config, cohort) or {"": []}).values()))
+    asked, made = sum(config[*sizes, cohort].values()), len(classes) * config[per_class]
+    if classes and asked != made:
+        yield config.fault(
+            (*sizes, cohort),
+            found=f"numbers that sum to {asked}",
+            expected=f"{made}, {config[per_class]} of each of {len(classes)} classes",
+            remedy=f"Mend them, or cohorts.{cohort}.per_class.",
+        )
 
 
 def _freesurfer(config: Stated) -> Iterator[BadInputError]:

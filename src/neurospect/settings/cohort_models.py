@@ -15,6 +15,8 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]
 CohortName = Literal[
     "mnist",
     "sinusoid",
+    "synthetic-tasks",
+    "block-digits",
     "simulated-rest",
     "cobre",
     "bids",
@@ -87,6 +89,36 @@ class SinusoidSettings(OneCohort):
         description="standard deviation of the Gaussian noise (the wave has amplitude 1)",
     )
     seed: Seed = Field(default=0, description="noise and free phases")
+
+
+class SyntheticTasksSettings(OneCohort):
+    """Images of three classes that share some of their active regions."""
+
+    per_class: Count = Field(
+        default=3000, description="images of each of the classes A, B and C, in all splits together"
+    )
+    noise_sd: Annotated[float, Field(ge=0)] = Field(
+        default=0.5,
+        description="standard deviation of the Gaussian noise (an active region has height 1)",
+    )
+    seed: Seed = Field(default=0, description="of the noise")
+
+
+class BlockDigitsSettings(OneCohort):
+    """Real handwritten digits above or below a block that tells nothing."""
+
+    classes: list[Digit] = Field(
+        default=["0", "1"],
+        min_length=2,
+        json_schema_extra={"uniqueItems": True},
+        description="digits to tell apart",
+    )
+    per_class: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=500, description="images per digit"
+    )
+    seed: Seed = Field(
+        default=0, description="which images, and whether the digit is the upper block"
+    )
 
 
 class SimulatedRestSettings(OneCohort):
@@ -249,6 +281,16 @@ class CohortSettings(Strict):
     mnist: MnistSettings = Field(default_factory=MnistSettings, description="handwritten digits")
     sinusoid: SinusoidSettings = Field(
         default_factory=SinusoidSettings, description="simulated sine waves"
+    )
+    synthetic_tasks: SyntheticTasksSettings = Field(
+        default_factory=SyntheticTasksSettings,
+        alias="synthetic-tasks",
+        description="simulated images of three tasks, with known active regions",
+    )
+    block_digits: BlockDigitsSettings = Field(
+        default_factory=BlockDigitsSettings,
+        alias="block-digits",
+        description="handwritten digits beside a block that tells nothing",
     )
     simulated_rest: SimulatedRestSettings = Field(
         default_factory=SimulatedRestSettings,

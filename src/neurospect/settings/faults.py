@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -132,10 +133,16 @@ def _known_keys(model: type[BaseModel], place: Place) -> list[str]:
         elif not hasattr(current, "model_fields"):
             return [*ModelPanel.model_fields, *ComparisonPanel.model_fields]
         else:
-            current = _fields(current)[str(part)]
+            current = _without_none(_fields(current)[str(part)])
     if not hasattr(current, "model_fields"):
         return [*ModelPanel.model_fields, *ComparisonPanel.model_fields]
     return list(_fields(current))
+
+
+def _without_none(kind: Any) -> Any:
+    """Return the model itself where none may stand in its place."""
+    others = [own for own in get_args(kind) if own is not type(None)]
+    return others[0] if get_origin(kind) is UnionType and len(others) == 1 else kind
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from neurospect.arrays.atomic import write_text
 from neurospect.settings.models import Config, Experiment
+from neurospect.settings.saliency_models import SaliencyExperiment
 
 HEADER = """\
 # Defaults of every setting, generated from src/neurospect/settings (make generated).
@@ -26,6 +27,7 @@ def generated_files() -> dict[str, str]:
         "config.yaml": HEADER + "\n".join(_commented(Config())) + "\n",
         "schemas/config.schema.json": _schema(Config),
         "schemas/experiment.schema.json": _schema(Experiment),
+        "schemas/saliency.schema.json": _schema(SaliencyExperiment),
     }
 
 
@@ -43,6 +45,8 @@ def _commented(model: BaseModel, indent: str = "") -> list[str]:
     lines: list[str] = []
     for name, field in type(model).model_fields.items():
         value, key = getattr(model, name), field.alias or name
+        if isinstance(value, dict):
+            value = model.model_dump(by_alias=True)[key]
         if not indent:
             lines.append("")
         lines += textwrap.wrap(
@@ -59,5 +63,5 @@ def _commented(model: BaseModel, indent: str = "") -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -38,8 +38,8 @@ class SplitSettings(Strict):
     test: Share = Field(default=0.1, description="share for testing")
     seed: Seed = Field(default=0, description="which participant goes where")
     sizes: dict[CohortName, SplitSizes] = Field(
-        default={},
-        description="cohort: numbers of participants instead of shares, as in "
+        default={"synthetic-tasks": SplitSizes(training=3000, validation=3000, test=3000)},
+        description="cohort: numbers of participants (or images) instead of shares, as in "
         "{hcp: {training: 788, validation: 92, test: 95}}",
     )
     stratify_by: dict[CohortName, list[str]] = Field(
@@ -48,7 +48,17 @@ class SplitSettings(Strict):
         "{abide: [diagnosis, site]}; where nothing is said, the cohort's first class",
     )
     assume_unrelated: list[CohortName] = Field(
-        default=["mnist", "sinusoid", "simulated-rest", "cobre", "bids", "abide", "freesurfer"],
+        default=[
+            "mnist",
+            "sinusoid",
+            "synthetic-tasks",
+            "block-digits",
+            "simulated-rest",
+            "cobre",
+            "bids",
+            "abide",
+            "freesurfer",
+        ],
         json_schema_extra={"uniqueItems": True},
         description="cohorts whose participants count as unrelated where no family is known",
     )
@@ -206,8 +216,8 @@ Panel = Annotated[
 ]
 
 
-class Experiment(Strict):
-    """One experiment file: a figure of a paper, or a user's own."""
+class ExperimentData(Strict):
+    """What every experiment is about: its figure, and the data."""
 
     title: str = Field(description="what the figure shows, in a few words")
     figure: str = Field(pattern=r"^[A-Za-z0-9-]+$", description="name of the figure, as in 1")
@@ -218,6 +228,11 @@ class Experiment(Strict):
         "null where there is one",
     )
     target: str = Field(description="column that classification learns")
+
+
+class Experiment(ExperimentData):
+    """One experiment file: a figure of a paper, or a user's own."""
+
     groups: GroupSettings = Field(description="groups of samples whose gradients are told apart")
     model: ModelFamily = Field(description="family of models")
     training: TrainingSettings = Field(

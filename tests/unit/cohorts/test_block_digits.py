@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from neurospect.cohorts.block_digits import make_block_digits, null_block, signal_regions
+from neurospect.cohorts.block_digits import load, make_block_digits, null_block, signal_regions
 from neurospect.cohorts.mnist import read_packaged_digits
 from neurospect.errors import BadInputError
 
@@ -38,6 +38,14 @@ def test_the_digits_can_be_told_apart_wherever_they_are() -> None:
     order = np.random.default_rng(0).permutation(300)
     model = LogisticRegression(max_iter=300).fit(flat[order[:200]], classes[order[:200]])
     assert model.score(flat[order[200:]], classes[order[200:]]) > 0.9
+
+
+def test_the_settings_name_digits_as_texts() -> None:
+    asked = {"classes": ["3", "8"], "per_class": 4, "seed": 5}
+    made = make_block_digits([3, 8], 4, seed=5)
+    assert load(asked).array.tobytes() == made.array.tobytes()
+    with pytest.raises(BadInputError, match="folder, seed: found classes, folder, per_class"):
+        load({"classes": ["3", "8"], "per_class": 4, "folder": "."})
 
 
 def test_the_seed_alone_decides_the_images() -> None:

@@ -22,6 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "sites": ["NYU"],
         "length": None,
     },
+    "block-digits": {"classes": ["3", "8"], "per_class": 3, "seed": 0},
     "freesurfer": {
         "folder": None,
         "table": "aseg.tsv",
@@ -41,6 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "noise_sd": 0.1,
         "seed": 0,
     },
+    "synthetic-tasks": {"per_class": 3, "noise_sd": 0.5, "seed": 0},
 }
 
 

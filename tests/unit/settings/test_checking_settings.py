@@ -454,6 +454,47 @@ def test_levels_are_named_as_the_made_cohort_names_them(folder, waves):
     assert settings.experiments["waves"].groups.levels == made
 
 
+BOXES = {
+    **GOOD,
+    "cohort": "synthetic-tasks",
+    "target": "task",
+    "groups": {"column": "task", "levels": ["A", "B"]},
+    "panels": {"A": {"task": "classification", "widths": [20]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("cohort", "columns"),
+    [
+        ("synthetic-tasks", {"task": ["A", "B", "C"]}),
+        ("block-digits", {"digit": ["0", "1"], "signal": ["lower", "upper"]}),
+    ],
+)
+def test_classes_known_before_a_cohort_is_made_are_those_that_it_has(folder, cohort, columns):
+    asked = Config().cohorts.of(cohort).model_copy(update={"per_class": 8}).model_dump()
+    made = load_cohort(cohort, asked).participants
+    for column, levels in columns.items():
+        assert sorted(set(made[column])) == levels
+        own = {"cohort": cohort, "target": column, "groups": {"column": column, "levels": levels}}
+        write("experiments/boxes.yaml", {**BOXES, **own})
+        assert check({"experiments": ["boxes"]}).experiments["boxes"].groups.levels == levels
+        own["groups"] = {"column": column, "levels": [*levels, "D"]}
+        write("experiments/boxes.yaml", {**BOXES, **own})
+        (fault,) = faults({"experiments": ["boxes"]})
+        assert (fault.field, fault.found) == ("groups.levels", "D")
+
+
+def test_numbers_of_a_split_must_sum_to_the_images_that_are_made(folder):
+    write("experiments/boxes.yaml", BOXES)
+    check({"experiments": ["boxes"]})
+    fewer = {"experiments": ["boxes"], "cohorts": {"synthetic-tasks": {"per_class": 200}}}
+    (fault,) = faults(fewer)
+    assert fault.field == "splits.sizes.synthetic-tasks"
+    assert fault.expected == "600, 200 of each of 3 classes"
+    sizes = {"training": 300, "validation": 200, "test": 100}
+    check({**fewer, "splits": {"sizes": {"synthetic-tasks": sizes}}})
+
+
 def test_an_experiment_by_frequency_is_refused_where_the_cohort_is_by_phase(folder):
     waves = {"classes_by": "phase", "classes": [1, 4], "frequency_hz": 3}
     found = faults({"experiments": ["waves"], "cohorts": {"sinusoid": waves}})
