@@ -86,12 +86,22 @@ class PassListener:
         self.record = StepRecord(self._coverage.matrices, wanted, self._data)
         self._is_in_pass = self._is_deaf = self._is_first_call = False
         self._part: int | None = None
+        self._by_rows = False
         self._jobs: list[Callable[[], None]] = []
 
-    def begin_part(self, group: int) -> None:
-        """From now on hear the passes of this group's samples alone."""
+    def begin_part(self, group: int, *, by_rows: bool = False) -> None:
+        """From now on hear the passes of this group's samples alone.
+
+        Parameters
+        ----------
+        group
+            Its place.
+        by_rows
+            Whether to hear also, where gradients alone are wanted, the layers whose weights may
+            have more inputs and outputs than the batch has rows.
+        """
         self._run_jobs()
-        self._part, self._is_first_call = group, True
+        self._part, self._is_first_call, self._by_rows = group, True, by_rows
 
     def end_parts(self) -> None:
         """From now on hear passes of the whole batch again."""
@@ -132,7 +142,13 @@ class PassListener:
         if self._is_first_call and not may_hold(call, expected):
             raise _bad_batch(len(call.argument(0, "input")), expected)
         self._is_first_call = False
-        return self.record.wanted.rows
+        return self.record.wanted.rows or (self._by_rows and self._may_have_few_rows(layer, call))
+
+    def _may_have_few_rows(self, layer: Layer, call: Call) -> bool:
+        if layer.runs_again or not self.record.wanted.gradient:
+            return False
+        samples = self.groups_of().samples
+        return any(min(weight.shape) > samples for weight in layer.weights(call.module).values())
 
     def begin(self) -> bool:
         """Note that a backward pass is under way; say whether its step is recorded."""

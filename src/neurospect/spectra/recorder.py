@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import xarray as xr
@@ -202,9 +203,10 @@ class GradientSpectra:
                 gradients = block_gradients_by_block(self._blocks, groups, self._matrices, loss_of)
             self._kept_blocks.append(self.step, gradients)
             listener.record.wanted = replace(listener.record.wanted, blocks=False)
+        begin_part = partial(listener.begin_part, by_rows=not self._is_accumulating)
         try:
             loss, by_group = backward_by_parts(
-                parameters, groups.rows, groups.sizes, loss_of, before_part=listener.begin_part
+                parameters, groups.rows, groups.sizes, loss_of, before_part=begin_part
             )
             listener.end_parts()
         except BaseException:
@@ -214,8 +216,7 @@ class GradientSpectra:
             places = {id(parameter): place for place, parameter in enumerate(parameters)}
             for name, matrix in self._matrices.items():
                 place = places[id(matrix.parameter)]
-                of_weight = [gradients[place] for gradients in by_group]
-                listener.record.take_gradients(name, stacked_gradients(of_weight, matrix))
+                self._take_by_group(name, [gradients[place] for gradients in by_group])
         self._end_pass(BY_GROUP)
         return loss
 
@@ -300,6 +301,12 @@ class GradientSpectra:
         self._trajectory.load_state_dict(state["trajectory"])
         self._kept_blocks.load_state_dict(state["kept_blocks"])
         self._begin_step()
+
+    def _take_by_group(self, name: str, by_group: Sequence[Tensor | None]) -> None:
+        record, matrix = self._listener.record, self._matrices[name]
+        if not self._is_accumulating and record.decompose_rows(name, by_group):
+            return
+        record.take_gradients(name, stacked_gradients(by_group, matrix))
 
     def _end_pass(self, engine: str) -> None:
         record = self._listener.record

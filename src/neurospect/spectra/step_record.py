@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,9 @@ from neurospect.spectra.uses import (
     gradient_spectra_over_ties,
 )
 from neurospect.spectra.weight_matrices import WeightMatrix
+
+# Norms of one gradient, summed in two orders in single precision, differ by less than this share.
+SAME_NORM = 1e-4
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class StepRecord:
         self._known = known
         self._data: dict[str, list[DataInput | None]] = {}
         self._has_few_rows: dict[str, bool] = {}
+        self._of_rows: dict[str, Tensor] = {}
 
     def end_pass(self, groups: SampleGroups) -> None:
         """Count a backward pass over samples of these groups."""
@@ -91,20 +95,16 @@ class StepRecord:
         data
             The activation, where it is data that entered the model.
         """
-        matrix = self._matrices[name]
-        if name not in self._has_few_rows:
-            rows = use.activation.shape[:-1].numel()
-            self._has_few_rows[name] = use.form is ROWS and rows < min(matrix.shape)
-        self._data.setdefault(name, []).append(data)
-        has_few_rows = self._has_few_rows[name]
+        has_few_rows = self._has_few(name, use, groups)
         if self.wanted.rows or has_few_rows:
+            self._data.setdefault(name, []).append(data)
             for place, (start, size) in enumerate(zip(groups.starts, groups.sizes, strict=True)):
                 self._add(name, use.rows(slice(start, start + size)), place, groups)
         if self.wanted.gradient and not has_few_rows:
             gradients = (
                 group_gradients(use.activation, use.adjoint, groups)
                 if use.form is ROWS
-                else segment_gradients(use, groups, matrix)
+                else segment_gradients(use, groups, self._matrices[name])
             )
             self.take_gradients(name, gradients)
 
@@ -112,13 +112,40 @@ class StepRecord:
         self, name: str, use: Use, group: int, groups: SampleGroups, data: DataInput | None
     ) -> None:
         """Take one use by the samples of one group; `data` as in `take`."""
-        self._data.setdefault(name, []).append(data)
-        self._add(name, use, group, groups)
+        if self.wanted.rows or self._has_few(name, use, groups):
+            self._data.setdefault(name, []).append(data)
+            self._add(name, use, group, groups)
 
     def take_gradients(self, name: str, gradients: Tensor) -> None:
         """Add gradients of the whole batch and of the groups to those of earlier uses."""
         earlier = self.gradients.get(name)
         self.gradients[name] = gradients if earlier is None else earlier + gradients
+
+    def decompose_rows(self, name: str, by_group: Sequence[Tensor | None]) -> bool:
+        """Decompose the few rows of a weight's groups, in place of their gradients.
+
+        Parameters
+        ----------
+        name
+            Of the weight.
+        by_group
+            The gradients of the groups; None for a group without samples.
+
+        Returns
+        -------
+        bool
+            Whether the gradients are those of the rows: false where there are none, where they are
+            many, or where the loss uses the weight outside its layer, too.
+        """
+        if not self._has_few_rows.get(name) or name not in self.uses:
+            return False
+        found = gradient_spectra(self.uses[name], whole=True)
+        of_rows = torch.linalg.vector_norm(found[1:], dim=-1)
+        norms = [0.0 if gradient is None else float(gradient.norm()) for gradient in by_group]
+        if not torch.allclose(of_rows, of_rows.new_tensor(norms), rtol=SAME_NORM, atol=0.0):
+            return False
+        self._of_rows[name] = found
+        return True
 
     def gradient_norm(self, name: str) -> float:
         """Frobenius norm of the whole batch's gradient, as far as it was seen; else zero."""
@@ -143,7 +170,10 @@ class StepRecord:
         found: dict[tuple[str, str], Tensor] = {}
         for name, uses in self.uses.items():
             if self.wanted.gradient and name not in self.gradients:
-                found["gradient", name] = gradient_spectra(uses, whole=whole)
+                by_rows = self._of_rows.get(name)
+                if by_rows is None:
+                    by_rows = gradient_spectra(uses, whole=whole)
+                found["gradient", name] = by_rows
             if self.wanted.activation:
                 found["activation", name] = self._activation_spectra(name, uses, whole=whole)
             if self.wanted.adjoint:
@@ -170,6 +200,14 @@ class StepRecord:
         if len(inputs) < len(self._data[name]):
             return activation_spectra(uses, whole=whole)
         return self._known.spectrum(name, inputs, lambda: activation_spectra(uses, whole=whole))
+
+    def _has_few(self, name: str, use: Use, groups: SampleGroups) -> bool:
+        """Whether the batch has fewer rows than the weight has inputs and outputs."""
+        if name not in self._has_few_rows:
+            rows = groups.samples * use.activation.shape[1:-1].numel()
+            few = use.form is ROWS and rows < min(self._matrices[name].shape)
+            self._has_few_rows[name] = few
+        return self._has_few_rows[name]
 
     def _add(self, name: str, use: Use, group: int, groups: SampleGroups) -> None:
         uses = self.uses.setdefault(name, WeightUses(len(groups.sizes)))

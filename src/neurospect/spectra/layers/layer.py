@@ -114,6 +114,8 @@ class Layer:
         Why a given module cannot be watched; empty where it can.
     samples
         Number of samples in a call, given the dimension of the samples.
+    runs_again
+        Whether `watch` has to run the layer again to show its adjoints.
     """
 
     roles: Callable[[Any, str], tuple[str, ...]] = lambda module, name: ()
@@ -122,6 +124,7 @@ class Layer:
     weights: Callable[[Any], dict[str, nn.Parameter]] = lambda module: {"weight": module.weight}
     why_unwatched: Callable[[Any], str] = lambda module: ""
     samples: Callable[[Call, int], int] = lambda call, dim: 0
+    runs_again: bool = True
 
 
 def watch_outputs(
