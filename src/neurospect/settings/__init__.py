@@ -2,5 +2,14 @@
 
 from neurospect.settings.checking import Settings, check_settings
 from neurospect.settings.models import ComparisonPanel, Config, Experiment, ModelPanel
+from neurospect.settings.saliency_models import SaliencyExperiment
 
-__all__ = ["ComparisonPanel", "Config", "Experiment", "ModelPanel", "Settings", "check_settings"]
+__all__ = [
+    "ComparisonPanel",
+    "Config",
+    "Experiment",
+    "ModelPanel",
+    "SaliencyExperiment",
+    "Settings",
+    "check_settings",
+]

@@ -82,7 +82,9 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
         except BadInputError as fault:
             faults.append(fault)
     saliency = {
-        name: stated for name, stated in experiments.items() if is_saliency_experiment(stated.values)
+        name: stated
+        for name, stated in experiments.items()
+        if is_saliency_experiment(stated.values)
     }
     for name, experiment in experiments.items():
         if name in saliency:
@@ -102,7 +104,10 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
             for name, stated in experiments.items()
             if name not in saliency
         },
-        {name: SaliencyExperiment.model_validate(stated.values) for name, stated in saliency.items()},
+        {
+            name: SaliencyExperiment.model_validate(stated.values)
+            for name, stated in saliency.items()
+        },
     )
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config"
 CONFIG_FILES = sorted(CONFIG.glob("*.yaml"))
 EXPERIMENT_FILES = sorted((CONFIG / "experiments").glob("*.yaml"))
+SCHEMAS = {True: "saliency.schema.json", False: "experiment.schema.json"}
 
 
 def stated(path):
@@ -57,7 +58,8 @@ def test_every_committed_configuration_passes_the_check(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     files = [CONFIG / "config.yaml", path]
     settings = check_settings({**stated(files[0]), **stated(path)}, files)
-    assert list(settings.experiments) == settings.config.experiments
+    named = [*settings.experiments, *settings.saliency]
+    assert sorted(named) == sorted(settings.config.experiments)
 
 
 @pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: path.name)
@@ -66,15 +68,17 @@ def test_every_committed_experiment_passes_the_check(path, monkeypatch):
     places = {
         "cobre": {"folder": "config"},
         "freesurfer": {"folder": "config", "participants": "config/config.yaml"},
+        "hcp": {"folder": "config", "unrestricted": "config/config.yaml"},
     }
     settings = check_settings({"experiments": [path.stem], "cohorts": places})
-    assert settings.experiments[path.stem].title == stated(path)["title"]
+    experiment = {**settings.experiments, **settings.saliency}[path.stem]
+    assert experiment.title == stated(path)["title"]
 
 
 @pytest.mark.parametrize(
     ("path", "schema"),
     [(path, "config.schema.json") for path in CONFIG_FILES]
-    + [(path, "experiment.schema.json") for path in EXPERIMENT_FILES],
+    + [(path, SCHEMAS["decoders" in stated(path)]) for path in EXPERIMENT_FILES],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_the_schema_for_editors_accepts_every_committed_file(path, schema):
@@ -91,11 +95,16 @@ def test_the_schema_for_editors_accepts_every_committed_file(path, schema):
         ("config.schema.json", {"seeds": [0, 0]}),
         ("config.schema.json", {"cohorts": {"mnist": {"classes": ["0", "ten"]}}}),
         ("experiment.schema.json", {"panels": {"A": {"task": "autoencoding", "widths": [0]}}}),
+        ("saliency.schema.json", {"decoders": {"a": {"model": "mlp", "epsilon": 0.0}}}),
+        ("saliency.schema.json", {"maps": {"gradients": {}}}),
     ],
 )
 def test_the_schema_for_editors_refuses_what_the_check_refuses(schema, content):
-    if schema.startswith("experiment"):
-        content = {**stated(EXPERIMENT_FILES[0]), **content}
+    if not schema.startswith("config"):
+        whole = next(
+            path for path in EXPERIMENT_FILES if SCHEMAS["decoders" in stated(path)] == schema
+        )
+        content = {**stated(whole), **content}
     schema = json.loads((CONFIG / "schemas" / schema).read_text(encoding="utf-8"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(content, schema)
