@@ -1,0 +1,244 @@
+"""What the panels of a figure of saliency maps are: their table, read and checked, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+
+from neurospect.errors import BadInputError
+from neurospect.figures.keys import BAR, LINE, colour_bar
+from neurospect.figures.layout import add_axes, add_text, fit_text, size_in_mm, width_of
+from neurospect.figures.style import SMALL, difference_colours
+
+PANEL_COLUMNS = {
+    "criterion": "class_informative or pairwise_difference: what the map is held against",
+    "column": "the class, or the two classes, above the map; e.g. A, or A → B",
+    "kind": "input (an example), target (what a map should show) or saliency (a map)",
+    "decoder": "name of the decoder; empty for an input and a target",
+    "method": "how the map was made, e.g. gradient; empty for an input and a target",
+    "correlation": "of the map with the target of its column; missing where undefined",
+}
+KINDS = ("input", "target", "saliency")
+KIND_WORDS = {"input": "example", "target": "target"}
+CRITERION_WORDS = {
+    "class_informative": "class informative activation",
+    "pairwise_difference": "pairwise class difference",
+}
+METHOD_WORDS = {
+    "gradient_x_input": "gradient × input",
+    "smoothgrad": "SmoothGrad",
+    "haufe_pattern": "pattern (Haufe)",
+}
+WHERE = "panels of maps"
+LEGEND_HEIGHT = 11.0
+"""Height that `scale_legend` takes, mm."""
+NAME_LINE = 2.7
+"""Distance between lines of a row's name, mm."""
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """One map of a figure: a row of its table, in words.
+
+    Attributes
+    ----------
+    place
+        Of its map among the maps, counted from 0.
+    criterion, column
+        As in the table.
+    kind
+        One of `KINDS`.
+    decoder, method
+        Words for both; the kind in words, and nothing, for an input and a target.
+    correlation
+        NaN where undefined.
+    """
+
+    place: int
+    criterion: str
+    column: str
+    kind: str
+    decoder: str
+    method: str
+    correlation: float
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """What all panels of one row share."""
+        return self.decoder, self.method
+
+    @property
+    def correlation_said(self) -> str:
+        """Such as "r = .43"; nothing for an input and a target."""
+        if self.kind != "saliency":
+            return ""
+        return f"r = {decimals(self.correlation)}"
+
+
+def method_words(name: str) -> str:
+    """Words for a method of the maps, whose name stands in tables."""
+    return METHOD_WORDS.get(name, name.replace("_", " "))
+
+
+def criterion_words(name: str) -> str:
+    """Words for a criterion, whose name stands in tables."""
+    return CRITERION_WORDS.get(name, name.replace("_", " "))
+
+
+def decimals(value: float) -> str:
+    """Write a correlation or a share with two decimals and without its zero; "undefined" if NaN."""
+    if np.isnan(value):
+        return "undefined"
+    said = f"{abs(value):.2f}"
+    said = said.removeprefix("0")
+    return f"−{said}" if value < 0 and said != ".00" else said
+
+
+def read_panels(panels: pd.DataFrame, maps: int) -> list[MapPanel]:
+    """Read the table of panels, one row per map, in the order of the maps.
+
+    Parameters
+    ----------
+    panels
+        With `PANEL_COLUMNS`.
+    maps
+        How many maps there are.
+
+    Raises
+    ------
+    BadInputError
+        If a column is missing, the table is empty or does not fit the maps, a kind is not known,
+        or two panels share a place.
+    """
+    missing = [name for name in PANEL_COLUMNS if name not in panels]
+    if missing or not len(panels) or len(panels) != maps:
+        raise BadInputError(
+            WHERE,
+            "columns" if missing else "rows",
+            found=f"no {', '.join(missing)}" if missing else f"{len(panels)} rows, {maps} maps",
+            expected=", ".join(PANEL_COLUMNS) if missing else "one row for each map, at least one",
+            remedy="Give maps and table from the same step.",
+        )
+    kinds = panels["kind"].astype(str)
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise BadInputError(
+            WHERE,
+            "kind",
+            found=", ".join(unknown),
+            expected=", ".join(KINDS),
+            remedy="Say what each map is.",
+        )
+    found = [_panel(place, row) for place, row in enumerate(panels.to_dict("records"))]
+    places = [(panel.criterion, panel.column, panel.row) for panel in found]
+    twice = sorted({place for place in places if places.count(place) > 1})
+    if twice:
+        criterion, column, row = twice[0]
+        raise BadInputError(
+            WHERE,
+            "rows",
+            found=f"{places.count(twice[0])} of {', '.join(row)}, {criterion}, {column}",
+            expected="one map of each decoder and method for each column",
+            remedy="Choose one seed, or average.",
+        )
+    return found
+
+
+def _panel(place: int, row: dict[Any, Any]) -> MapPanel:
+    kind = str(row["kind"])
+    shown = kind == "saliency"
+    return MapPanel(
+        place,
+        str(row["criterion"]),
+        str(row["column"]),
+        kind,
+        str(row["decoder"]) if shown else KIND_WORDS[kind],
+        method_words(str(row["method"])) if shown else "",
+        float(row["correlation"]),
+    )
+
+
+def scale_limit(values: NDArray[np.floating], percentile: float) -> float:
+    """Where the colours of a map end: a percentile of its absolute values, 0 if all are zero."""
+    sizes = np.abs(np.asarray(values, dtype=np.float64))
+    sizes = sizes[np.isfinite(sizes)]
+    limit = float(np.percentile(sizes, percentile)) if sizes.size else 0.0
+    return limit or float(np.max(sizes, initial=0.0))
+
+
+def limit_said(limit: float) -> str:
+    """Write the end of a scale with two digits: "±0.43", "±1.2e−7"; "all zero" if it is zero."""
+    if not limit:
+        return "all zero"
+    if 0.01 <= limit < 1000:
+        return f"±{float(f'{limit:.2g}'):g}"
+    digits, power = f"{limit:.1e}".split("e")
+    return f"±{digits}e{int(power)}".replace("e-", "e−")
+
+
+def map_norm(limit: float) -> Normalize:
+    """Scale of one map, symmetric about zero; of any width where the map is all zero."""
+    limit = limit or 1.0
+    return Normalize(-limit, limit, clip=True)
+
+
+def write_row_name(
+    figure: Figure, left: float, middle: float, row: tuple[str, str], width: float
+) -> None:
+    """Name a row beside its maps: the decoder, and the method under it, `middle` mm from the top.
+
+    Each takes as many lines as its words need.
+    """
+    texts: list[Text] = []
+    for name, weight in zip(row, ("bold", "normal"), strict=True):
+        texts += _in_lines(figure, left, name, width, weight)
+    _, high = size_in_mm(figure)
+    for place, text in enumerate(texts):
+        y = middle + (place - (len(texts) - 1) / 2) * NAME_LINE
+        text.set_y(1 - y / high)
+
+
+def scale_legend(figure: Figure, left: float, top: float) -> None:
+    """Explain the colours of maps of which each has a scale of its own."""
+    add_text(
+        figure,
+        left,
+        top,
+        "colours of each map: from −s to +s, s being the number under it",
+        size=SMALL,
+    )
+    bar = add_axes(figure, left + 2.0, top + LINE, 45.0, BAR)
+    colour_bar(figure, bar, ScalarMappable(map_norm(1.0), difference_colours()))
+    bar.xaxis.set_major_locator(FixedLocator([-1, 0, 1]))
+    bar.xaxis.set_major_formatter(FuncFormatter(lambda v, _: {-1: "−s", 1: "+s"}.get(int(v), "0")))
+    bar.xaxis.set_minor_locator(NullLocator())
+
+
+def in_their_order(values: Sequence[Any]) -> list[Any]:
+    """Each value once, in order of appearance."""
+    return list(dict.fromkeys(values))
+
+
+def _in_lines(figure: Figure, left: float, name: str, width: float, weight: str) -> list[Text]:
+    """Write a name in as many lines as its words need; a word that is too long is cut."""
+    look: dict[str, Any] = {"va": "center", "size": SMALL, "weight": weight}
+    lines: list[Text] = []
+    for word in name.split():
+        if lines:
+            before = lines[-1].get_text()
+            lines[-1].set_text(f"{before} {word}")
+            if width_of(lines[-1]) <= width:
+                continue
+            lines[-1].set_text(before)
+        lines.append(fit_text(add_text(figure, left, 0.0, word, **look), width))
+    return lines
