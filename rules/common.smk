@@ -9,6 +9,7 @@ from neurospect.arrays.exclusions import exclusion_table
 from neurospect.cohorts.hcp import task_map_sources
 from neurospect.cohorts.registry import raw_files
 from neurospect.cohorts.rest import rest_sources
+from neurospect.cohorts.simulated_freesurfer import simulated_freesurfer_files
 from neurospect.cohorts.simulated_hcp import simulated_hcp_files
 from neurospect.cohorts.simulated_rest import simulated_rest_files
 from neurospect.errors import BadInputError, BadInputsError
@@ -46,6 +47,7 @@ PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PANEL_OF_SEEDS = f"{EXPERIMENT}/{{panel}}/seeds"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
 OF_NO_PEOPLE = ("mnist", "sinusoid", "synthetic-tasks", "block-digits")
+OF_VOLUMES = ("simulated-freesurfer", "freesurfer")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
 ACTIVATION_NAMES = {
     "relu": "ReLU",
@@ -88,6 +90,13 @@ def experiment(wildcards):
 def of_experiment(setting):
     """A setting of the experiment, as in of_experiment("training.epochs")."""
     return lambda wildcards: attrgetter(setting)(experiment(wildcards))
+
+
+def of_cohort(setting):
+    """A setting of the cohort, as in of_cohort("head_size")."""
+    return lambda wildcards: getattr(
+        SETTINGS.config.cohorts.of(wildcards.cohort), setting
+    )
 
 
 def of_panel(setting):
@@ -137,6 +146,8 @@ def cohort_settings(wildcards):
 
 def cohort_raw_files(wildcards):
     settings = SETTINGS.config.cohorts.of(wildcards.cohort).model_dump()
+    if wildcards.cohort == "simulated-freesurfer":
+        settings["folder"] = SOURCE.format(**wildcards)
     return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
 
 
@@ -313,7 +324,7 @@ def may_be_unrelated(wildcards):
 
 def array_of_experiment(wildcards):
     """The array that models read; volumes once age and sex are taken out of them."""
-    if wildcards.cohort == "freesurfer":
+    if wildcards.cohort in OF_VOLUMES:
         return f"{VOLUMES}/array.npy".format(**wildcards)
     source = SETTINGS.config.cohorts.abide.source
     array = experiment(wildcards).array or arrays_of(wildcards.cohort, source)[0]

@@ -11,6 +11,7 @@ from neurospect.cohorts import (
     block_digits,
     freesurfer,
     mnist,
+    simulated_freesurfer,
     sinusoid,
     synthetic_tasks,
 )
@@ -36,6 +37,7 @@ COHORTS: dict[str, CohortModule] = {
     "block-digits": block_digits,
     "freesurfer": freesurfer,
     "mnist": mnist,
+    "simulated-freesurfer": simulated_freesurfer,
     "sinusoid": sinusoid,
     "synthetic-tasks": synthetic_tasks,
 }

@@ -26,8 +26,10 @@ ARRAYS = {
     "bids": OF_RUNS,
     "simulated-hcp": OF_TASK_MAPS,
     "hcp": OF_TASK_MAPS,
+    "simulated-freesurfer": ONE_ARRAY,
     "freesurfer": ONE_ARRAY,
 }
+SIMULATED_COVARIATES = ("age", "sex", "site")
 CohortKind = Literal["array", "runs", "task maps"]
 
 
@@ -48,6 +50,8 @@ def arrays_of(cohort: str, abide_source: str) -> tuple[str, ...]:
 
 def faults_of_cohort(config: Stated, cohort: str) -> Iterator[BadInputError]:
     """Name what does not fit together in the settings of a cohort that is used."""
+    if cohort in ("freesurfer", "simulated-freesurfer"):
+        yield from _covariates(config, cohort)
     if cohort == "freesurfer":
         yield from _freesurfer(config)
     elif cohort == "hcp":
@@ -192,7 +196,19 @@ def _freesurfer(config: Stated) -> Iterator[BadInputError]:
     yield from _existing(config, folder)
     yield from _existing(config, table)
     yield from _needed(config, "freesurfer", "participants", "the table of participants")
-    chosen, levels = (("cohorts", "freesurfer", key) for key in ("covariates", "categorical"))
+
+
+def _covariates(config: Stated, cohort: str) -> Iterator[BadInputError]:
+    chosen, levels = (("cohorts", cohort, key) for key in ("covariates", "categorical"))
+    if cohort == "simulated-freesurfer" and config.sound(chosen):
+        unknown = [name for name in config[chosen] if name not in SIMULATED_COVARIATES]
+        if unknown:
+            yield config.fault(
+                chosen,
+                found=", ".join(unknown),
+                expected=f"some of {', '.join(SIMULATED_COVARIATES)}",
+                remedy="Name what the simulated participants have.",
+            )
     if config.sound(chosen, levels):
         strangers = [name for name in config[levels] if name not in config[chosen]]
         if strangers:

@@ -23,6 +23,7 @@ CohortName = Literal[
     "abide",
     "simulated-hcp",
     "hcp",
+    "simulated-freesurfer",
     "freesurfer",
 ]
 
@@ -233,7 +234,37 @@ class HcpSettings(OneCohort):
     )
 
 
-class FreesurferSettings(OneCohort):
+class VolumeSettings(OneCohort):
+    """What is taken out of the volumes of brain structures before models read them."""
+
+    head_size: Literal["divide", "regress", "none"] = Field(
+        default="regress",
+        description="whether volumes are divided by the estimated total intracranial volume, "
+        "or it is regressed out",
+    )
+    covariates: list[str] = Field(
+        default=["age", "sex"],
+        json_schema_extra={"uniqueItems": True},
+        description="columns of participants.tsv that are regressed out, fitted on the training "
+        "split only",
+    )
+    categorical: list[str] = Field(
+        default=[],
+        json_schema_extra={"uniqueItems": True},
+        description="those of the covariates that are levels though written as numbers",
+    )
+
+
+class SimulatedFreesurferSettings(VolumeSettings):
+    """Simulated volumes, written as aseg.stats."""
+
+    participants: Annotated[int, Field(ge=16, le=9999)] = Field(
+        default=200, description="how many, in equal cells of diagnosis by sex by site"
+    )
+    seed: Seed = Field(default=0, description="of everything that is drawn")
+
+
+class FreesurferSettings(VolumeSettings):
     """FreeSurfer volumes: aseg.stats per subject, or one table of asegstats2table."""
 
     places: ClassVar[tuple[str, ...]] = ("folder", "table", "participants")
@@ -256,22 +287,6 @@ class FreesurferSettings(OneCohort):
         default={},
         description="entry of that column: name of the group, as in {1: patient, 2: control} with "
         "entries in quotes; who has another entry is left out; {} keeps all as they stand",
-    )
-    head_size: Literal["divide", "regress", "none"] = Field(
-        default="regress",
-        description="whether volumes are divided by the estimated total intracranial volume, "
-        "or it is regressed out",
-    )
-    covariates: list[str] = Field(
-        default=["age", "sex"],
-        json_schema_extra={"uniqueItems": True},
-        description="columns of participants.tsv that are regressed out, fitted on the training "
-        "split only",
-    )
-    categorical: list[str] = Field(
-        default=[],
-        json_schema_extra={"uniqueItems": True},
-        description="those of the covariates that are levels though written as numbers",
     )
 
 
@@ -315,6 +330,11 @@ class CohortSettings(Strict):
     )
     hcp: HcpSettings = Field(
         default_factory=HcpSettings, description="HCP: task maps of the young adults"
+    )
+    simulated_freesurfer: SimulatedFreesurferSettings = Field(
+        default_factory=SimulatedFreesurferSettings,
+        alias="simulated-freesurfer",
+        description="simulated volumes in FreeSurfer's layout, with known truth",
     )
     freesurfer: FreesurferSettings = Field(
         default_factory=FreesurferSettings, description="volumes of brain structures"

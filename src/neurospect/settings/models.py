@@ -57,6 +57,7 @@ class SplitSettings(Strict):
             "cobre",
             "bids",
             "abide",
+            "simulated-freesurfer",
             "freesurfer",
         ],
         json_schema_extra={"uniqueItems": True},

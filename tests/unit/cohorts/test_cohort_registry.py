@@ -9,6 +9,7 @@ from written_volumes import aseg_table
 
 from neurospect.cohorts.cohort import Cohort, read_cohort, write_cohort
 from neurospect.cohorts.registry import COHORTS, load_cohort, raw_files
+from neurospect.cohorts.simulated_freesurfer import simulate_freesurfer
 from neurospect.errors import BadInputError
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -33,6 +34,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "categorical": [],
     },
     "mnist": {"source": "packaged", "folder": None, "per_class": 3, "classes": [], "seed": 0},
+    "simulated-freesurfer": {
+        "folder": "simulated",
+        "participants": 16,
+        "seed": 0,
+        "covariates": ["age", "site"],
+    },
     "sinusoid": {
         "classes_by": "frequency",
         "classes": [5.0, 9.0],
@@ -53,6 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "aseg.tsv").write_text(aseg_table())
     rows = ["participant_id\tgroup\tage", "0008\tpatient\t31", "sub-0007\tcontrol\t32.5"]
     (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+    simulate_freesurfer(tmp_path / "simulated", participants=16, seed=0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -91,5 +99,5 @@ def test_the_raw_files_alone_say_where_a_cohort_lies(name: str, folder: Path) ->
 
 def test_an_unknown_cohort_is_refused_with_those_that_are_known() -> None:
     for function in (raw_files, load_cohort):
-        with pytest.raises(BadInputError, match="mnist, sinusoid"):
+        with pytest.raises(BadInputError, match="freesurfer, mnist"):
             function("minst", {})

@@ -44,7 +44,14 @@ def test_a_cohort_without_an_experiment_can_be_prepared():
 
 def test_every_cohort_has_settings_under_its_own_name():
     by_name = Config().cohorts.model_dump(by_alias=True)
-    for name in ("simulated-rest", "simulated-hcp", "abide", "cobre", "hcp", "freesurfer"):
+    for name in (
+        "simulated-rest",
+        "simulated-hcp",
+        "abide",
+        "cobre",
+        "hcp",
+        "simulated-freesurfer",
+    ):
         assert Config().cohorts.of(name).model_dump() == by_name[name]
 
 
@@ -102,6 +109,14 @@ def test_every_cohort_has_settings_under_its_own_name():
             },
             "cohorts.freesurfer.categorical",
             "found site, expected some of the covariates",
+        ),
+        (
+            {
+                "prepare": ["simulated-freesurfer"],
+                "cohorts": {"simulated-freesurfer": {"covariates": ["age", "education"]}},
+            },
+            "cohorts.simulated-freesurfer.covariates",
+            "found education, expected some of age, sex, site",
         ),
         (
             {"components": {"template": "a.nii"}},
