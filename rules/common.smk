@@ -46,9 +46,13 @@ EXPERIMENT = f"{RESULTS}/{{cohort}}/{{experiment}}"
 PANEL = f"{EXPERIMENT}/{{panel}}/seed-{{seed}}"
 PANEL_OF_SEEDS = f"{EXPERIMENT}/{{panel}}/seeds"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
+DECODER = f"{EXPERIMENT}/{{decoder}}/seed-{{seed}}"
+DECODERS = f"{EXPERIMENT}/summary"
 OF_NO_PEOPLE = ("mnist", "sinusoid", "synthetic-tasks", "block-digits")
 OF_VOLUMES = ("simulated-freesurfer", "freesurfer")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
+EXPERIMENTS = {**SETTINGS.experiments, **SETTINGS.saliency}
+SALIENCY_EXPERIMENTS = "|".join(SETTINGS.saliency) or NOTHING
 ACTIVATION_NAMES = {
     "relu": "ReLU",
     "tanh": "Tanh",
@@ -62,6 +66,7 @@ wildcard_constraints:
     experiment="|".join(SETTINGS.experiments) or NOTHING,
     batch=r"\d+",
     panel=r"(?!page\b)\w+",
+    decoder=r"(?!summary\b)\w+(-penalty-[^/]+)?",
     seed=r"\d+",
 
 
@@ -84,7 +89,7 @@ def pins_of(environment):
 
 
 def experiment(wildcards):
-    return SETTINGS.experiments[wildcards.experiment]
+    return EXPERIMENTS[wildcards.experiment]
 
 
 def of_experiment(setting):
@@ -341,6 +346,31 @@ def examples_of_cohort(wildcards):
     )
 
 
+def decoding_files(wildcards):
+    """What decoders learn from, and the mask where rows of the array are its voxels."""
+    files = {
+        "participants": f"{PREPARED}/participants.tsv",
+        "description": f"{PREPARED}/dataset_description.json",
+        "splits": f"{SPLITS}/splits.tsv",
+    }
+    if SETTINGS.cohorts[wildcards.cohort] == "task maps":
+        files["voxels"] = f"{PREPARED}/mask.nii.gz"
+    return {
+        **{name: file.format(**wildcards) for name, file in files.items()},
+        **examples_of_cohort(wildcards),
+        "array": array_of_experiment(wildcards),
+    }
+
+
+def decoder_trained(wildcards):
+    """What a decoder is, by the keywords of neurospect.saliency.decoders.Decoder."""
+    return experiment(wildcards).trained(wildcards.decoder)
+
+
+def learning_rate_of_decoder(wildcards):
+    return experiment(wildcards).learning_rate(wildcards.decoder)
+
+
 def panel_title(wildcards, name=None):
     """What a panel shows, in the papers' words: task, widths, activation."""
     chosen = experiment(wildcards)
@@ -465,7 +495,7 @@ def category_of_place(wildcards):
     cohort, folder, *rest = wildcards.place.split("/")
     if not rest:
         return f"Cohort {cohort}"
-    chosen = SETTINGS.experiments[folder]
+    chosen = EXPERIMENTS[folder]
     return f"Figure {chosen.figure}: {chosen.title}"
 
 

@@ -175,7 +175,7 @@ def _templates(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
 
 
 def _target(experiment: Stated, config: Stated) -> Iterator[BadInputError]:
-    """The target must be a class of the cohort, where that is known before it is made."""
+    """Name a target that is no class of the cohort, where these are known before it is made."""
     if not experiment.sound(("cohort",), ("target",)):
         return
     known = known_classes(config, experiment["cohort",])

@@ -253,9 +253,36 @@ class SaliencyExperiment(ExperimentData):
         default=None, description="test of the mean maps; null for none"
     )
 
+    @property
+    def penalised(self) -> dict[str, tuple[str, float]]:
+        """Decoders of the sweep by name: of which decoder, and with which weight penalty."""
+        return {
+            f"{decoder}-penalty-{penalty:g}": (decoder, penalty)
+            for penalty in self.regularisation.penalties
+            for decoder in self.decoders
+        }
+
+    def trained(self, name: str) -> dict[str, Any]:
+        """What the decoder of a name is, of the experiment itself or of its sweep."""
+        decoder, penalty = self.penalised.get(name, (name, self.training.weight_penalty))
+        own = self.decoders[decoder]
+        return {
+            "family": own.model,
+            "architecture": own.full_architecture,
+            "initial_weights": own.initial_weights,
+            "training": own.training,
+            "options": own.training_options,
+            "weight_penalty": penalty,
+        }
+
+    def learning_rate(self, name: str) -> float:
+        """Learning rate of a decoder, of the experiment itself or of its sweep."""
+        of_sweep = self.regularisation.learning_rate if name in self.penalised else None
+        return of_sweep or self.training.learning_rate
+
     def maps_of(self, decoder: str) -> dict[MapMethod, dict[str, Any]]:
         """Methods of which a decoder has maps, with their options."""
-        own = self.decoders[decoder]
+        own = self.decoders[self.penalised.get(decoder, (decoder, 0.0))[0]]
         return {
             method: options
             for method, options in self.maps.options.items()

@@ -17,13 +17,13 @@ from neurospect.training.input_noise import (
     within_ball,
 )
 from neurospect.training.log_odds import log_odds
-from neurospect.training.loop import Examples, TrainingPlan
+from neurospect.training.loop import Examples, ExampleSource, TrainingPlan
 from neurospect.training.robust import check_noise
 
 
 def train_algorithm1(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     *,
     epsilon: float,

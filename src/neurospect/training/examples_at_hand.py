@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
 from neurospect.training.backward import LossOf, Rows
-from neurospect.training.loop import Examples, TrainingPlan, train
+from neurospect.training.loop import Examples, ExampleSource, TrainingPlan, train
 from neurospect.training.weight_penalty import sum_of_squared_weights
 
 # From the examples of the mini-batch at hand to their mean loss.
@@ -21,7 +21,7 @@ LossOfExamples = Callable[[Examples], Tensor]
 class Keeping(TypedDict, total=False):
     """What every training takes besides: see `neurospect.training.loop.train`."""
 
-    validation: Examples | None
+    validation: ExampleSource | None
     checkpoint: str | Path | None
     identity: str
     name: str
@@ -29,7 +29,7 @@ class Keeping(TypedDict, total=False):
 
 def train_with_loss(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     loss_of: LossOfExamples,
     *,
@@ -67,7 +67,7 @@ def train_with_loss(
 
     def choose(batch: Tensor) -> None:
         nonlocal rows
-        rows = batch.to(examples.inputs.device)
+        rows = batch.to(examples.classes.device)
 
     def backward(_: LossOf) -> Tensor:
         loss = loss_of(examples.rows(rows))

@@ -96,6 +96,10 @@ class Examples:
     inputs: Tensor
     classes: Tensor
 
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.inputs)
+
     def to(self, device: torch.device) -> Examples:
         """Move both to a device."""
         return Examples(self.inputs.to(device), self.classes.to(device))
@@ -103,6 +107,20 @@ class Examples:
     def rows(self, rows: Rows) -> Examples:
         """Choose some of the samples; a slice is not copied."""
         return Examples(self.inputs[rows], self.classes[rows])
+
+
+class ExampleSource(Protocol):
+    """What a training learns from: `Examples`, or what reads them batch by batch."""
+
+    @property
+    def classes(self) -> Tensor:
+        """Class indices, shape (samples,), on the device that inputs come to."""
+
+    def __len__(self) -> int:
+        """Count the samples."""
+
+    def rows(self, rows: Rows) -> Examples:
+        """Give some of the samples."""
 
 
 @dataclass
@@ -126,10 +144,10 @@ class _Progress:
 
 def train(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     *,
-    validation: Examples | None = None,
+    validation: ExampleSource | None = None,
     checkpoint: str | Path | None = None,
     identity: str = "",
     alongside: Mapping[str, Resumable] | None = None,
@@ -192,7 +210,7 @@ def train(
     model.train()
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
-        with _own_randomness(examples.inputs.device, _seed_of(plan, epoch)):
+        with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
             loss = _one_epoch(
                 model, optimizer, examples, plan, epoch, before_batch, backward, updates_per_batch
             )
@@ -200,7 +218,7 @@ def train(
             raise TrainingStoppedError(name, epoch, loss, _history(history))
         evaluation = (math.nan, math.nan)
         if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
-            evaluation = evaluate(model, validation, plan.task)
+            evaluation = evaluate(model, validation, plan.task, plan.batch_size)
         history.append([loss, *evaluation])
         if checkpoint is not None and epoch % plan.checkpoint_every == 0:
             states = {key: value.state_dict() for key, value in resumables.items()}
@@ -216,36 +234,41 @@ def _history(rows: list[list[float]]) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, examples: Examples, task: str) -> tuple[float, float]:
-    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`."""
+def evaluate(
+    model: nn.Module, examples: ExampleSource, task: str, batch_size: int | None = None
+) -> tuple[float, float]:
+    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once."""
     was_training = model.training
     model.eval()
-    outputs = model(examples.inputs)
+    loss, right = 0.0, 0
+    for start in range(0, len(examples), batch_size or len(examples)):
+        part = examples.rows(slice(start, start + (batch_size or len(examples))))
+        outputs = model(part.inputs)
+        loss += float(_loss(outputs, part, task)) * len(part) / len(examples)
+        if task != "autoencoding":
+            right += int((outputs.argmax(1) == part.classes).sum())
     model.train(was_training)
-    loss = float(_loss(outputs, examples, task))
-    if task == "autoencoding":
-        return loss, math.nan
-    return loss, float((outputs.argmax(1) == examples.classes).double().mean())
+    return loss, math.nan if task == "autoencoding" else right / len(examples)
 
 
 def _one_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     epoch: int,
     before_batch: Callable[[Tensor], None] | None,
     backward: Backward,
     updates_per_batch: int,
 ) -> float:
-    total, samples = 0.0, len(examples.inputs)
+    total, samples = 0.0, len(examples)
     for batch in _batches(samples, plan, epoch):
-        part = examples
-        if batch is not None:
+        if batch is None:
+            part = examples.rows(slice(None))
+        else:
             if before_batch is not None:
                 before_batch(batch)
-            index = batch.to(examples.inputs.device)
-            part = examples.rows(index)
+            part = examples.rows(batch.to(examples.classes.device))
         for _ in range(updates_per_batch):
             optimizer.zero_grad()
             loss = backward(partial(_loss_of_rows, model, part, plan.task))
@@ -289,12 +312,12 @@ def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
     return nn.functional.cross_entropy(outputs, examples.classes)
 
 
-def _check_examples(examples: Examples, name: str) -> None:
-    if not len(examples.inputs) or len(examples.inputs) != len(examples.classes):
+def _check_examples(examples: ExampleSource, name: str) -> None:
+    if not len(examples) or len(examples) != len(examples.classes):
         raise BadInputError(
             name,
             "examples",
-            found=f"{len(examples.inputs)} inputs and {len(examples.classes)} classes",
+            found=f"{len(examples)} inputs and {len(examples.classes)} classes",
             expected="at least one example, each with its class",
             remedy="Enlarge the training split, or give one class per example.",
         )

@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy
 from neurospect.errors import BadInputError
 from neurospect.training.examples_at_hand import Keeping, train_with_loss
 from neurospect.training.input_noise import adversarial_noise, random_noise
-from neurospect.training.loop import Examples, TrainingPlan
+from neurospect.training.loop import Examples, ExampleSource, TrainingPlan
 
 
 def train_regularised(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     *,
     weight_penalty: float,
@@ -61,7 +61,7 @@ def train_regularised(
 
 def train_random_noise(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     *,
     epsilon: float,
@@ -106,7 +106,7 @@ def train_random_noise(
 
 def train_pgd(
     model: nn.Module,
-    examples: Examples,
+    examples: ExampleSource,
     plan: TrainingPlan,
     *,
     epsilon: float,
