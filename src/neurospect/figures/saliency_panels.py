@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +85,19 @@ class MapPanel:
         return f"r = {decimals(self.correlation)}"
 
 
+def words_of(name: str) -> str:
+    """Words for a name as it stands in settings and tables, e.g. of a decoder."""
+    return name.replace("_", " ")
+
+
 def method_words(name: str) -> str:
     """Words for a method of the maps, whose name stands in tables."""
-    return METHOD_WORDS.get(name, name.replace("_", " "))
+    return METHOD_WORDS.get(name, words_of(name))
 
 
 def criterion_words(name: str) -> str:
     """Words for a criterion, whose name stands in tables."""
-    return CRITERION_WORDS.get(name, name.replace("_", " "))
+    return CRITERION_WORDS.get(name, words_of(name))
 
 
 def decimals(value: float) -> str:
@@ -102,6 +107,45 @@ def decimals(value: float) -> str:
     said = f"{abs(value):.2f}"
     said = said.removeprefix("0")
     return f"−{said}" if value < 0 and said != ".00" else said
+
+
+def check_table(table: pd.DataFrame, columns: Iterable[str], where: str) -> None:
+    """Refuse a table that is empty or lacks columns.
+
+    Raises
+    ------
+    BadInputError
+        Naming the columns that are missing.
+    """
+    missing = [name for name in columns if name not in table]
+    if missing or table.empty:
+        raise BadInputError(
+            where,
+            "columns" if missing else "rows",
+            found=f"no {', '.join(missing)}" if missing else "none",
+            expected=", ".join(columns) if missing else "at least one",
+            remedy="Draw the table as it was written.",
+        )
+
+
+def check_once(table: pd.DataFrame, identity: list[str], where: str) -> None:
+    """Refuse a table that has a row of the same `identity` twice.
+
+    Raises
+    ------
+    BadInputError
+        Naming the first such row.
+    """
+    twice = table.duplicated(identity)
+    if twice.any():
+        row = table.loc[twice, identity].iloc[0]
+        raise BadInputError(
+            where,
+            "rows",
+            found=f"more than one of {', '.join(map(str, row))}",
+            expected=f"one row for each {', '.join(identity)}",
+            remedy="Draw the table of one experiment, summarised.",
+        )
 
 
 def read_panels(panels: pd.DataFrame, maps: int) -> list[MapPanel]:
@@ -162,7 +206,7 @@ def _panel(place: int, row: dict[Any, Any]) -> MapPanel:
         str(row["criterion"]),
         str(row["column"]),
         kind,
-        str(row["decoder"]) if shown else KIND_WORDS[kind],
+        words_of(str(row["decoder"])) if shown else KIND_WORDS[kind],
         method_words(str(row["method"])) if shown else "",
         float(row["correlation"]),
     )
