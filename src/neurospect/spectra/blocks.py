@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neurospect.errors import BadInputError
+from neurospect.spectra.block_cuts import BlockCut, cut_blocks
 from neurospect.spectra.groups import SampleGroups
 from neurospect.spectra.uses import Use
 from neurospect.spectra.weight_matrices import WeightMatrix
 from neurospect.training.backward import LossOf
+
+ALL = "all"
+"""Stratum of samples that are of one."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +35,38 @@ class BlockPlan:
         Blocks in each group, at most; a group of fewer samples gets one block per sample.
     steps
         Steps at which to keep block gradients.
+    strata, units
+        Stratum (such as the site) and family of each sample of the batch, in its order, which must
+        then be the same at every step. By default all samples are of one stratum and unrelated.
     """
 
     groups: tuple[str, ...]
     per_group: int
     steps: frozenset[int]
+    strata: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
 
-    def cut(self, groups: SampleGroups) -> tuple[int, int]:
-        """Return (blocks per group, samples per block), the same for every group of the plan.
+    def cut(self, groups: SampleGroups) -> BlockCut:
+        """Cut the groups of the plan into blocks, as `cut_blocks` does.
 
-        Equal numbers of blocks of equal size make the comparison size-matched: what is left over
-        of a larger group takes no part in it.
+        Equal numbers of blocks of equal size, in each stratum, make the comparison size-matched:
+        what is left over takes no part in it.
+
+        Parameters
+        ----------
+        groups
+            Of the batch.
+
+        Returns
+        -------
+        BlockCut
+            Its samples are places in the group order of the batch.
 
         Raises
         ------
         BadInputError
-            When a group of the plan is unknown or has fewer than two samples.
+            When a group of the plan is unknown or has fewer than two samples, strata or units are
+            not those of the batch, or `cut_blocks` refuses them.
         """
         sizes = dict(zip(groups.names, groups.sizes, strict=True))
         for name in self.groups:
@@ -57,9 +78,35 @@ class BlockPlan:
                     expected="at least 2, for labels to be permuted",
                     remedy="Compare groups that are there, or add samples.",
                 )
-        smallest = min(sizes[name] for name in self.groups)
-        blocks = min(self.per_group, smallest)
-        return blocks, smallest // blocks
+        place = {name: place for place, name in enumerate(self.groups)}
+        of_name = [place.get(name, -1) for name in groups.names]
+        return cut_blocks(
+            np.repeat(np.array(of_name, dtype=np.intp), groups.sizes),
+            self.per_group,
+            stratum=_in_group_order("strata", self.strata or (ALL,) * groups.samples, groups),
+            unit=_in_group_order("units", self.units or range(groups.samples), groups),
+        )
+
+
+def _in_group_order(field: str, values: Sequence[Any], groups: SampleGroups) -> NDArray[Any]:
+    if len(values) != groups.samples:
+        raise BadInputError(
+            "block plan",
+            field,
+            found=f"{len(values)} values",
+            expected=f"{groups.samples}, one for each sample of the batch",
+            remedy="Name them for every sample, in the order of the batch.",
+        )
+    vector = np.asarray(values)
+    return vector if groups.order is None else vector[groups.order.numpy()]
+
+
+def _contiguous(rows: NDArray[np.intp]) -> slice | Tensor:
+    """Rows as a slice, where they are one; a slice is not copied."""
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    if np.array_equal(rows, np.arange(start, stop)):
+        return slice(start, stop)
+    return torch.from_numpy(rows)
 
 
 def spread_steps(steps: int, wanted: int) -> tuple[int, ...]:
@@ -95,16 +142,12 @@ def block_gradients_in_pass(
     torch.Tensor
         Shape (blocks of all groups of the plan, outputs, inputs).
     """
-    blocks, size = plan.cut(groups)
-    found = []
-    for group in plan.groups:
-        for start in range(0, blocks * size, size):
-            rows = slice(start, start + size)
-            parts = [
-                u.form.gradient(u.activation[rows], u.adjoint[rows])
-                for u in uses[groups.names.index(group)]
-            ]
-            found.append(matrix.of_part(torch.stack(parts).sum(0)))
+    cut, found = plan.cut(groups), []
+    for group, of_block in zip(cut.group, cut.rows, strict=True):
+        place = groups.names.index(plan.groups[group])
+        rows = _contiguous(of_block - groups.starts[place])
+        parts = [u.form.gradient(u.activation[rows], u.adjoint[rows]) for u in uses[place]]
+        found.append(matrix.of_part(torch.stack(parts).sum(0)))
     return torch.stack(found)
 
 
@@ -129,20 +172,19 @@ def block_gradients_by_block(
     dict
         Name → gradients, shape (blocks of all groups of the plan, outputs, inputs).
     """
-    blocks, size = plan.cut(groups)
+    cut = plan.cut(groups)
     weights = list({id(m.parameter): m.parameter for m in matrices.values()}.values())
     places = {id(weight): place for place, weight in enumerate(weights)}
     found: dict[str, list[Tensor]] = {name: [] for name in matrices}
-    for group in plan.groups:
-        for block in range(blocks):
-            rows = groups.rows_of(group, block * size, size)
-            loss = loss_of(rows) * (size / groups.samples)
-            gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-            for name, matrix in matrices.items():
-                gradient = gradients[places[id(matrix.parameter)]]
-                if gradient is None:
-                    gradient = torch.zeros_like(matrix.parameter)
-                found[name].append(matrix.of_weight(gradient))
+    for of_block in cut.rows:
+        rows = groups.rows_of(_contiguous(of_block))
+        loss = loss_of(rows) * (cut.size / groups.samples)
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+        for name, matrix in matrices.items():
+            gradient = gradients[places[id(matrix.parameter)]]
+            if gradient is None:
+                gradient = torch.zeros_like(matrix.parameter)
+            found[name].append(matrix.of_weight(gradient))
     return {name: torch.stack(kept) for name, kept in found.items()}
 
 
@@ -179,8 +221,9 @@ class KeptBlocks:
     ) -> xr.DataTree:
         """Label them: per weight, variable `gradient` with dims (step, block, row, column).
 
-        Coordinate `group` tells to which group each block belongs; attribute `block_size` how many
-        samples a block holds.
+        Coordinates `group`, `stratum` and `unit` tell to which each block belongs; attributes
+        `block_size` how many samples a block holds, and `samples_left_over` how many of the
+        compared groups are in none.
 
         Parameters
         ----------
@@ -191,9 +234,9 @@ class KeptBlocks:
         """
         if plan is None or groups is None:
             return xr.DataTree(xr.Dataset(attrs={"block_size": 0}), name="block_gradients")
-        per_group, size = plan.cut(groups)
-        labels = np.repeat(np.array(plan.groups, dtype=object), per_group)
-        nodes = {"/": xr.Dataset(attrs={"block_size": size})}
+        cut = plan.cut(groups)
+        facts = {"block_size": cut.size, "samples_left_over": cut.left_over}
+        nodes = {"/": xr.Dataset(attrs=facts)}
         for name in names:
             if name in self._gradients:
                 variable = (
@@ -205,7 +248,9 @@ class KeptBlocks:
                     {"gradient": variable},
                     coords={
                         "step": ("step", np.array(self._steps, dtype=np.int64)),
-                        "group": ("block", labels),
+                        "group": ("block", np.array(plan.groups, dtype=object)[cut.group]),
+                        "stratum": ("block", cut.stratum.astype(object)),
+                        "unit": ("block", cut.unit),
                     },
                 )
         return xr.DataTree.from_dict(nodes, name="block_gradients")

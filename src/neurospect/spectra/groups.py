@@ -52,11 +52,9 @@ class SampleGroups:
             return tuple(segments)
         return tuple(self.order[segment] for segment in segments)
 
-    def rows_of(self, group: str, first: int, count: int) -> slice | torch.Tensor:
-        """Rows of the batch that hold `count` samples of a group, from its sample `first` on."""
-        start = self.starts[self.names.index(group)] + first
-        segment = slice(start, start + count)
-        return segment if self.order is None else self.order[segment]
+    def rows_of(self, places: slice | torch.Tensor) -> slice | torch.Tensor:
+        """Rows of the batch at these places of the group order."""
+        return places if self.order is None else self.order[places]
 
     def sort(self, samples: torch.Tensor) -> torch.Tensor:
         """Bring `samples` (first dimension: the batch) into group order, copied only if need be."""

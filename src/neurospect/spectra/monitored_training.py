@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +14,27 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import nn
 
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
+from neurospect.spectra.block_cuts import BlockCut
 from neurospect.spectra.blocks import BlockPlan, spread_steps
+from neurospect.spectra.exchangeable_samples import (
+    Exchange,
+    exchange_of,
+    target_tells_apart,
+)
 from neurospect.spectra.groups import sample_groups
 from neurospect.spectra.recorder import GradientSpectra
+from neurospect.spectra.trajectories import QUANTITIES
 from neurospect.training.backward import whole_batch_backward
 from neurospect.training.cohort_examples import class_codes, finite_rows
 from neurospect.training.compute import prepare_compute
 from neurospect.training.loop import Examples, TrainingPlan, TrainingStoppedError, train
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,8 @@ class Monitoring:
         Groups whose block gradients are kept for a permutation test; may be empty.
     blocks_per_group, block_steps
         Blocks in each of them, and how many steps to keep.
+    within
+        Columns of the participants table within whose values labels are permuted.
     """
 
     group_column: str
@@ -61,6 +76,7 @@ class Monitoring:
     block_steps: int
     over_ties: bool = False
     leading: int | None = None
+    within: Sequence[str] = ()
 
 
 def train_with_spectra(
@@ -77,13 +93,16 @@ def train_with_spectra(
     checkpoint: str | Path | None = None,
     identity: str = "",
     name: str = "training",
+    places: NDArray[np.intp] | None = None,
 ) -> MonitoredTraining:
     """Train on the training split and record spectra by group, step by step.
 
     Parameters
     ----------
     participants
-        One row per row of `array`, with columns `split`, `target` and the group column.
+        One row per row of `array`, with columns `split`, `target`, the group column and those of
+        `monitoring.within`. Rows of one `component`, where there is such a column, are relatives:
+        their labels are permuted as those of a family.
     array
         Shape (participants, features), float32.
     target
@@ -96,17 +115,21 @@ def train_with_spectra(
         As in `prepare_compute`.
     checkpoint, identity, name
         As in `train`.
+    places
+        Row of `array` for each row of `participants`, where data have changed places, shape
+        (participants,). Then nothing but block gradients is recorded.
 
     Raises
     ------
     BadInputError
         Before the training: when a column is missing, a level has fewer than two participants in
-        the training split, a participant has no class or a value that is not finite, or groups are
-        to be compared but the batch is not full.
+        the training split, a participant has no class or a value that is not finite, groups are
+        to be compared but the batch is not full, or their labels cannot be permuted.
     TrainingStoppedError
         When the loss stops being finite; it carries the history and the spectra up to there.
     """
-    _check_columns(participants, array, ("split", target, monitoring.group_column))
+    columns = ("split", target, monitoring.group_column, *monitoring.within)
+    _check_columns(participants, array, columns)
     if monitoring.compared and plan.batch_size is not None:
         raise BadInputError(
             "training",
@@ -119,13 +142,18 @@ def train_with_spectra(
     groups = participants[monitoring.group_column]
     rows = _rows_by_group(participants, groups, monitoring.levels, plan.seed)
     labels = groups.iloc[rows["training"]].to_numpy()
+    exchange = exchange_of(
+        participants.iloc[rows["training"]], monitoring.within, np.isin(labels, monitoring.compared)
+    )
+    of_array = np.arange(len(array)) if places is None else places
     codes, classes = class_codes(participants[target], np.concatenate(list(rows.values())))
     examples = {
         split: Examples(
-            torch.from_numpy(finite_rows(array, index)), torch.from_numpy(codes[index])
+            torch.from_numpy(finite_rows(array, of_array[index])), torch.from_numpy(codes[index])
         ).to(place)
         for split, index in rows.items()
     }
+    blocks = _block_plan(monitoring, plan.epochs, exchange)
     model = build_model(
         family,
         task=plan.task,
@@ -138,17 +166,20 @@ def train_with_spectra(
         model,
         labels,
         levels=monitoring.levels,
-        every=monitoring.every,
-        factors_every=monitoring.factors_every,
+        every=monitoring.every if places is None else plan.epochs,
+        quantities=QUANTITIES if places is None else ("gradient",),
+        factors_every=monitoring.factors_every if places is None else plan.epochs,
         over_ties=monitoring.over_ties,
         leading=monitoring.leading,
-        blocks=_block_plan(monitoring, plan.epochs),
+        blocks=blocks,
         smallest_group=2 if plan.batch_size is None else 0,
     )
 
     def tell_groups(batch: torch.Tensor) -> None:
         spectra.groups = labels[batch.numpy()]
 
+    if blocks is not None and spectra.groups is not None and places is None:
+        _log_blocks(blocks.cut(spectra.groups), name)
     with spectra:
         try:
             history = train(
@@ -166,7 +197,12 @@ def train_with_spectra(
         except TrainingStoppedError as stop:
             stop.kept = spectra.to_datatree()
             raise
-    return MonitoredTraining(model, history, spectra.to_datatree(), spectra.to_block_datatree())
+    kept = spectra.to_block_datatree()
+    kept.attrs["exchanged"] = exchange.words
+    if plan.task == "classification":
+        told = _told_apart(labels, codes[rows["training"]], exchange, monitoring.compared)
+        kept.attrs["target_tells_apart"] = json.dumps(told)
+    return MonitoredTraining(model, history, spectra.to_datatree(), kept)
 
 
 def _check_columns(participants: pd.DataFrame, array: np.ndarray, columns: Sequence[str]) -> None:
@@ -189,11 +225,39 @@ def _check_columns(participants: pd.DataFrame, array: np.ndarray, columns: Seque
         )
 
 
-def _block_plan(monitoring: Monitoring, steps: int) -> BlockPlan | None:
+def _block_plan(monitoring: Monitoring, steps: int, exchange: Exchange) -> BlockPlan | None:
     if not monitoring.compared:
         return None
     kept = {step - step % monitoring.every for step in spread_steps(steps, monitoring.block_steps)}
-    return BlockPlan(tuple(monitoring.compared), monitoring.blocks_per_group, frozenset(kept))
+    return BlockPlan(
+        tuple(monitoring.compared),
+        monitoring.blocks_per_group,
+        frozenset(kept),
+        exchange.strata,
+        exchange.units,
+    )
+
+
+def _log_blocks(cut: BlockCut, name: str) -> None:
+    log.info(
+        "%s: %d blocks of %d samples of each compared group; %d samples of these are in none",
+        name, cut.per_group, cut.size, cut.left_over,
+    )  # fmt: skip
+    if cut.lacking:
+        log.warning("%s: strata without all compared groups: %s", name, ", ".join(cut.lacking))
+
+
+def _told_apart(
+    labels: NDArray[Any], codes: NDArray[np.int64], exchange: Exchange, compared: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Say of each two groups whether the classes learnt tell them apart."""
+    strata = None if exchange.strata is None else np.array(exchange.strata)
+    told = []
+    for a, b in itertools.combinations(compared, 2):
+        pair = np.isin(labels, [a, b])
+        own = None if strata is None else strata[pair]
+        told.append((a, b, target_tells_apart(labels[pair] == a, codes[pair], own)))
+    return told
 
 
 def _rows_by_group(

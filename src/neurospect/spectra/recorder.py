@@ -318,7 +318,7 @@ class GradientSpectra:
 
     def _end_step(self) -> None:
         record, groups = self._listener.record, self.groups
-        if record.wanted.anything:
+        if record.wanted.spectra:
             sizes, gradients = record.sizes, record.gradients
             if groups is not None:
                 sizes = (sum(sizes), *sizes)
@@ -342,8 +342,9 @@ class GradientSpectra:
         self._listener.begin_step(self._wanted())
 
     def _wanted(self) -> Wanted:
+        blocks = self._blocks is not None and self.step in self._blocks.steps
         if self.step % self._every:
-            return Wanted()
+            return Wanted(blocks=blocks)
         has_factors = self.step % self._factors_every == 0
         has_gradient = "gradient" in self._quantities
         return Wanted(
@@ -351,7 +352,7 @@ class GradientSpectra:
             activation=has_factors and "activation" in self._quantities,
             adjoint=has_factors and "adjoint" in self._quantities,
             ties=has_factors and has_gradient and self._over_ties,
-            blocks=self._blocks is not None and self.step in self._blocks.steps,
+            blocks=blocks,
         )
 
     def _quantities_of_weights(self) -> dict[str, tuple[str, ...]]:

@@ -43,6 +43,11 @@ class Wanted:
         return self.activation or self.adjoint or self.ties or self.blocks
 
     @property
+    def spectra(self) -> bool:
+        """Whether anything but blocks is recorded."""
+        return self.gradient or self.activation or self.adjoint or self.ties
+
+    @property
     def anything(self) -> bool:
         """Whether the step is recorded at all."""
         return self.gradient or self.rows

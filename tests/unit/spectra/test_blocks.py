@@ -25,18 +25,21 @@ def test_blocks_are_as_many_and_as_large_as_the_smallest_compared_group_allows(
 ):
     compared = {f"group {i}": size for i, size in enumerate(sizes)}
     groups = groups_of(**compared, **({"not compared": bystanders} if bystanders else {}))
-    blocks, size = plan(*compared, per_group=per_group).cut(groups)
+    cut = plan(*compared, per_group=per_group).cut(groups)
+    blocks, size = cut.per_group, cut.size
     smallest = min(sizes)
     assert blocks == min(per_group, smallest)
     assert size * blocks <= smallest < (size + 1) * blocks
 
 
 def test_a_group_of_fewer_samples_than_blocks_gets_one_block_per_sample():
-    assert plan("a", "b", per_group=12).cut(groups_of(a=5, b=9)) == (5, 1)
+    cut = plan("a", "b", per_group=12).cut(groups_of(a=5, b=9))
+    assert (cut.per_group, cut.size) == (5, 1)
 
 
 def test_what_is_left_over_of_a_larger_group_takes_no_part():
-    assert plan("a", "b").cut(groups_of(a=11, b=90)) == (4, 2)
+    cut = plan("a", "b").cut(groups_of(a=11, b=90))
+    assert (cut.per_group, cut.size, cut.left_over) == (4, 2, 85)
 
 
 @pytest.mark.parametrize(
