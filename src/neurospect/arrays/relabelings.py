@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ def relabelings(
     groups: ArrayLike,
     *,
     permutations: int,
-    seed: int,
+    seed: int | Sequence[int],
     strata: ArrayLike | None = None,
     units: ArrayLike | None = None,
     alpha: float | None = None,

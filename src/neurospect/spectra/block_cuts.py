@@ -145,7 +145,7 @@ Kind = tuple[int, tuple[int, ...]]
 
 
 def _largest_size(lots: Sequence[_Lot], most: int) -> tuple[int, list[int]]:
-    """Samples in a block, and sets taken of each lot: as many blocks as may be, then as large."""
+    """Return samples per block and sets per lot: as many blocks as may be, then as large."""
 
     def blocks(size: int) -> list[int]:
         return [lot.blocks * lot.sets(size) for lot in lots]

@@ -118,7 +118,7 @@ def target_tells_apart(
 
 
 def _whose(participants: pd.DataFrame) -> str:
-    """What a component with several rows is."""
+    """Say what a component with several rows is."""
     if "participant_id" not in participants:
         return "families"
     members = participants.groupby(COMPONENT)["participant_id"].nunique()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def permuted_differences(
     strata, units
         Stratum (such as the site) and unit (such as the family) of every block of the tree, in its
         order, also of groups that are not compared: labels are exchanged inside a stratum, and
-        between whole units, as in `relabelings`. By default any block may take any other's place.
+        between whole units, as in `relabelings`. By default those that the tree itself names.
     alpha
         Level of the test to come: relabelings too few for it are refused; by default none are.
 
@@ -66,8 +67,10 @@ def permuted_differences(
         (permutation, step, rank), the same under each relabeling; `leave_one_out`
         (unit, step, rank), the observed difference without each unit, at mean scale, with
         `unit_group` (unit), its group or groups; `tested` (step, rank), whether the singular value
-        of both groups together is above its noise floor. The root's attributes count the blocks
-        that are never exchanged.
+        of both groups together is above its noise floor. The root's attributes count the blocks,
+        and those that are never exchanged, and say how labels were exchanged (`exchanged`), whether
+        they were what the model learnt (`labels_are_target`: no, in part, yes), and that no model
+        was trained again (`retrained`, 0).
 
     Raises
     ------
@@ -80,12 +83,12 @@ def permuted_differences(
     of_block = first["group"].values
     chosen = _compared_blocks(of_block, groups)
     observed = of_block[chosen] == groups[0]
-    unit = _of_chosen("units", units, chosen, of_block.size)
+    unit = _of_chosen("units", _named(first, "unit", units), chosen, of_block.size)
     drawn = relabelings(
         observed,
         permutations=permutations,
         seed=seed,
-        strata=_of_chosen("strata", strata, chosen, of_block.size),
+        strata=_of_chosen("strata", _named(first, "stratum", strata), chosen, of_block.size),
         units=unit,
         alpha=alpha,
     )
@@ -101,6 +104,9 @@ def permuted_differences(
         "block_size": blocks.attrs["block_size"],
         "blocks_never_exchanged": fixed,
         "relabelings_possible": float(drawn.possible) if drawn.possible < 1e300 else math.inf,
+        "exchanged": blocks.attrs.get("exchanged", ""),
+        "labels_are_target": labels_are_target(blocks, groups),
+        "retrained": 0,
     }
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=facts)}
     for node in weights:
@@ -109,6 +115,51 @@ def permuted_differences(
         coords = {"unit_group": ("unit", np.array(unit_groups, dtype=object))}
         nodes[f"/{node.name}"] = found.assign_coords(coords)
     return xr.DataTree.from_dict(nodes, name="permuted_differences")
+
+
+def labels_are_target(blocks: xr.DataTree, groups: Sequence[str]) -> str:
+    """Say whether the model learnt to tell two groups apart: no, in part, yes.
+
+    Parameters
+    ----------
+    blocks
+        Block gradients of a training; its attribute says so of each two groups, where the model
+        learnt classes.
+    groups
+        The two.
+    """
+    told = json.loads(blocks.attrs.get("target_tells_apart", "[]"))
+    return next((how for *pair, how in told if set(pair) == set(groups)), "no")
+
+
+def group_differences(
+    blocks: xr.DataTree, groups: Sequence[str]
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Log-ratios of two groups' gradient spectra as they are, by what one training alone shows.
+
+    Parameters
+    ----------
+    blocks, groups
+        As in `permuted_differences`.
+
+    Returns
+    -------
+    dict
+        Weight → log₂ σ_a − log₂ σ_b, shape (step, rank), and whether the singular value of both
+        groups together is above its noise floor, in the same shape.
+    """
+    found = {}
+    for name, node in blocks.children.items():
+        held = node.to_dataset()
+        chosen = _compared_blocks(held["group"].values, groups)
+        in_a = np.arange(len(chosen)) < len(chosen) // 2
+        steps = [
+            _group_ratios(torch.from_numpy(gradients), in_a[None], ~in_a[None])
+            for gradients in held["gradient"].isel(block=chosen).values
+        ]
+        ratios = np.stack([each.ratios[0] for each in steps]).astype(np.float32)
+        found[name] = ratios, np.stack([each.above for each in steps])
+    return found
 
 
 def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> NDArray[np.intp]:
@@ -123,6 +174,17 @@ def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> NDArray[n
             remedy="Compare groups that were kept, or raise the number of participants.",
         )
     return np.concatenate(held)
+
+
+def _named(blocks: xr.Dataset, coordinate: str, given: ArrayLike | None) -> ArrayLike | None:
+    """Look up what the tree says, unless something else is given; None where it says nothing."""
+    if given is not None or coordinate not in blocks.coords:
+        return given
+    known = blocks[coordinate].values
+    distinct = np.unique(known).size
+    # All blocks in one stratum, or each a unit by itself, restrict nothing.
+    is_free = distinct == 1 if coordinate == "stratum" else distinct == known.size
+    return None if is_free else np.asarray(known)
 
 
 def _of_chosen(
@@ -220,22 +282,49 @@ def _differences(
     them: two values under it do not differ, and a group without any gradient differs by as much as
     can be told from noise, not by infinity.
     """
+    found = _group_ratios(gradients, labels.distinct, ~labels.distinct)
+    without = _log_ratios(
+        _without(gradients, observed, left_out),
+        _without(gradients, ~observed, left_out),
+        found.least,
+    )
+    return labels.sign[:, None] * found.ratios[labels.which], without, found.above
+
+
+@dataclass(frozen=True)
+class _GroupRatios:
+    """Ratios of sums over members, and the floor under which values do not count.
+
+    Attributes
+    ----------
+    ratios
+        log₂, shape (labelings, rank).
+    above
+        Shape (rank,): whether the sum of all blocks is above the floor.
+    least
+        The floor.
+    """
+
+    ratios: NDArray[np.float64]
+    above: NDArray[np.bool_]
+    least: Tensor
+
+
+def _group_ratios(
+    gradients: Tensor, in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]
+) -> _GroupRatios:
     shape = (gradients.shape[1], gradients.shape[2])
     both = singular_values(gradients.sum(0)[None])[0]
-    a, b = _spectra(gradients, labels.distinct), _spectra(gradients, ~labels.distinct)
+    a, b = _spectra(gradients, in_a), _spectra(gradients, in_b)
     largest = torch.cat([a[:, 0], b[:, 0], both[:1]]).max()
     floor = noise_floor(largest, shape, gradients.dtype)
     least = floor.clamp_min(torch.finfo(torch.float64).tiny)
+    return _GroupRatios(_log_ratios(a, b, least), (both > floor).numpy(), least)
 
-    def log_ratios(above: Tensor, below: Tensor) -> NDArray[np.float64]:
-        ratios = torch.log2(torch.maximum(above, least)) - torch.log2(torch.maximum(below, least))
-        return np.asarray(ratios.numpy(), dtype=np.float64)
 
-    ratios = labels.sign[:, None] * log_ratios(a, b)[labels.which]
-    without = log_ratios(
-        *(_without(gradients, members, left_out) for members in (observed, ~observed))
-    )
-    return ratios, without, (both > floor).numpy()
+def _log_ratios(above: Tensor, below: Tensor, least: Tensor) -> NDArray[np.float64]:
+    ratios = torch.log2(torch.maximum(above, least)) - torch.log2(torch.maximum(below, least))
+    return np.asarray(ratios.numpy(), dtype=np.float64)
 
 
 def _spectra(gradients: Tensor, members: NDArray[np.bool_]) -> Tensor:
