@@ -52,6 +52,7 @@ format: $(READY)
 
 bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about an hour)
 	$(BIN)/python benchmarks/spectra.py
+	$(BIN)/python benchmarks/spectra_kernels.py
 	$(BIN)/python benchmarks/ica.py
 	$(BIN)/python benchmarks/participant.py
 	$(BIN)/python benchmarks/calibration.py
