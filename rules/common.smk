@@ -362,6 +362,21 @@ def decoding_files(wildcards):
     }
 
 
+def map_masks(wildcards):
+    """Where maps are compared: the cohort's mask of volumes, and the one that is given."""
+    files = {}
+    if experiment(wildcards).array == "spatial_maps":
+        files["space"] = f"{COMPONENTS}/mask.nii.gz".format(**wildcards)
+    if given := experiment(wildcards).criteria.mask:
+        files["mask"] = shown(Path(given).absolute())
+    return files
+
+
+def maps_of_decoder(wildcards):
+    """Options by method, of the maps that are made of a decoder."""
+    return experiment(wildcards).maps_of(wildcards.decoder)
+
+
 def decoder_trained(wildcards):
     """What a decoder is, by the keywords of neurospect.saliency.decoders.Decoder."""
     return experiment(wildcards).trained(wildcards.decoder)

@@ -25,7 +25,7 @@ def main(snakemake: Any) -> None:
         checkpoint = Path(output.model).with_name("unfinished_training.pt")
         try:
             trained = train_decoder(
-                read_decoding_data(**dict(snakemake.input.items()), target=params.target),
+                read_decoding_data(dict(snakemake.input.items()), params.target),
                 Decoder(**params.decoder),
                 TrainingPlan(
                     task="classification",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -120,28 +119,17 @@ def batches(count: int, at_once: int) -> Iterator[slice]:
         yield slice(start, min(start + at_once, count))
 
 
-def read_decoding_data(
-    *,
-    participants: str | Path,
-    array: str | Path,
-    description: str | Path,
-    splits: str | Path,
-    target: str,
-    examples: str | Path | None = None,
-    voxels: str | Path | None = None,
-) -> DecodingData:
+def read_decoding_data(files: Mapping[str, str], target: str) -> DecodingData:
     """Read a prepared cohort and its splits as what decoders learn from.
 
     Parameters
     ----------
-    participants, array, description, examples
-        Files of the cohort, as for `read_cohort`; the array stays memory-mapped.
-    splits
-        The table of splits.
+    files
+        Paths by name: `participants`, `array` (which stays memory-mapped) and `description` of the
+        cohort, and its `examples` if it has a table of these; `splits`; and `voxels`, a 3-D NIfTI,
+        where rows of the array are the voxels inside that mask. Other names are passed over.
     target
         Column of the classes.
-    voxels
-        The mask, a 3-D NIfTI, where rows of the array are the voxels inside it.
 
     Raises
     ------
@@ -149,8 +137,10 @@ def read_decoding_data(
         When a file is missing or damaged, the files do not belong together, or `decoding_data`
         refuses them.
     """
-    cohort = read_cohort(participants, array, description, examples)
-    of_participants = read_splits(splits, cohort.participants, cohort.family_columns)
-    rows = cohort.rows.merge(of_participants, on="participant_id", how="left", validate="m:1")
-    grid = None if voxels is None else read_voxel_grid(voxels)
+    cohort = read_cohort(
+        files["participants"], files["array"], files["description"], files.get("examples")
+    )
+    splits = read_splits(files["splits"], cohort.participants, cohort.family_columns)
+    rows = cohort.rows.merge(splits, on="participant_id", how="left", validate="many_to_one")
+    grid = read_voxel_grid(files["voxels"]) if "voxels" in files else None
     return decoding_data(rows, cohort.array, target, grid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -54,7 +56,7 @@ def linear_weights(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
     return weights[0]
 
 
-def haufe_patterns(weights: Tensor, inputs: Tensor) -> Tensor:
+def haufe_patterns(weights: Tensor, inputs: Tensor | Iterable[Tensor]) -> Tensor:
     """Turn the weights of a linear model into the activation patterns that they read out.
 
     Haufe et al. (2014), eq. 6: A = Σ_x Wᵀ Σ_z⁻¹, with the covariances of the inputs x and of the
@@ -66,21 +68,32 @@ def haufe_patterns(weights: Tensor, inputs: Tensor) -> Tensor:
     weights
         Shape (classes, *input shape), of `linear_weights`.
     inputs
-        Those it was trained on, shape (examples, *input shape).
+        Those it was trained on, shape (examples, *input shape); or batches of them, read once, one
+        after the other.
 
     Returns
     -------
     torch.Tensor
         Shape (classes, *input shape), of the weights' dtype; computed in double precision.
     """
-    shape = weights.shape
     flat = weights.flatten(1).double()
     flat = flat - flat.mean(0)
-    centred = inputs.flatten(1).double()
-    centred = centred - centred.mean(0)
-    logits = centred @ flat.T
+    # Sums over examples of x, z, x zᵀ and z zᵀ; taken from the first batch's mean, which keeps what
+    # is later subtracted from them small.
+    origin: Tensor | None = None
+    count = 0
+    sum_x, sum_z = flat.new_zeros(flat.shape[1]), flat.new_zeros(len(flat))
+    across, within = flat.new_zeros(flat.T.shape), flat.new_zeros(len(flat), len(flat))
+    for batch in [inputs] if isinstance(inputs, Tensor) else inputs:
+        examples = batch.flatten(1).double()
+        origin = examples.mean(0) if origin is None else origin
+        centred = examples - origin
+        logits = centred @ flat.T
+        count += len(examples)
+        sum_x, sum_z = sum_x + centred.sum(0), sum_z + logits.sum(0)
+        across, within = across + centred.T @ logits, within + logits.T @ logits
+    across = across - torch.outer(sum_x, sum_z) / count
+    within = within - torch.outer(sum_z, sum_z) / count
     # Both covariances lack the same factor 1 / (examples − 1).
-    across = centred.T @ logits
-    patterns = across @ torch.linalg.pinv(logits.T @ logits, hermitian=True)
-    patterns_by_class: Tensor = patterns.T.reshape(shape)
-    return patterns_by_class.to(weights.dtype)
+    patterns: Tensor = (across @ torch.linalg.pinv(within, hermitian=True)).T
+    return patterns.reshape(weights.shape).to(weights.dtype)

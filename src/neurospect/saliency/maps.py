@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -47,6 +47,7 @@ def saliency_maps(
     of: Literal["probability", "log_odds"] = "probability",
     temperature: float = 1.0,
     points_at_once: int | None = None,
+    first_place: int = 0,
     **options: Any,
 ) -> Tensor:
     """Map where, and in which direction, the input moves the probability of each class.
@@ -73,6 +74,9 @@ def saliency_maps(
     points_at_once
         Inputs that go through the model together; bounds the memory. By default as many as keep
         the gradients on their way to `VALUES_AT_ONCE`. Results depend on it only by rounding.
+    first_place
+        Place of the first input among all, where they come in several calls: what is drawn at
+        random for an example depends on its place.
     **options
         Of the method; see the function of its name.
 
@@ -97,7 +101,8 @@ def saliency_maps(
         gradients = replace(gradients, points_at_once=points_at_once)
         for start in range(0, len(inputs), points_at_once):
             batch = inputs[start : start + points_at_once].detach()
-            part = chosen(gradients, batch, range(start, start + len(batch)), **options)
+            places = range(first_place + start, first_place + start + len(batch))
+            part = chosen(gradients, batch, places, **options)
             if maps is None:
                 maps = part.new_empty((len(inputs), *part.shape[1:]))
             maps[start : start + len(batch)] = part
@@ -208,7 +213,10 @@ def _at_rest(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        yield
+        # cuDNN's recurrent layers have no backward pass at rest; PyTorch's own have.
+        recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+        with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+            yield
     finally:
         for module, mode in modes:
             module.training = mode

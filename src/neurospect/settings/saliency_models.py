@@ -169,6 +169,11 @@ class CriteriaSettings(Strict):
         json_schema_extra={"uniqueItems": True},
         description="over which the criteria of the gradient are reported, too",
     )
+    gradient_of: Literal["probability", "log_odds"] = Field(
+        default="probability",
+        description="what is differentiated: a class's probability; or its log odds, whose "
+        "gradients point the same way and do not vanish where a model is very sure",
+    )
     mask: str | None = Field(
         default=None,
         description="where maps are compared: a 3-D NIfTI on the grid of the cohort, or .npy of "
@@ -263,7 +268,7 @@ class SaliencyExperiment(ExperimentData):
         }
 
     def trained(self, name: str) -> dict[str, Any]:
-        """What the decoder of a name is, of the experiment itself or of its sweep."""
+        """Say what the decoder of a name is, of the experiment itself or of its sweep."""
         decoder, penalty = self.penalised.get(name, (name, self.training.weight_penalty))
         own = self.decoders[decoder]
         return {

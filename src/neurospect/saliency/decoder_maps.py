@@ -1,0 +1,204 @@
+"""Maps of a decoder as a labelled file: means over the test split, and a few examples whole."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurospect.saliency.decoding_data import DecodingData
+from neurospect.saliency.judged_maps import LINEAR_METHODS, Methods, judged_maps
+from neurospect.saliency.map_targets import MapTargets
+
+log = logging.getLogger(__name__)
+
+UNITS = {
+    "gradient": "probability per unit of the input",
+    "smoothgrad": "probability per unit of the input",
+    "gradient_x_input": "probability",
+    "integrated_gradients": "probability",
+    "weights": "logit per unit of the input",
+    "haufe_pattern": "input per unit of the logit",
+}
+AXES = {
+    "time_courses": ("time", "component"),
+    "task_maps": ("x", "y", "z"),
+    "spatial_maps": ("x", "y", "z"),
+}
+AXES_BY_NUMBER = {1: ("feature",), 2: ("row", "column"), 3: ("x", "y", "z")}
+
+
+@dataclass(frozen=True)
+class DecoderMaps:
+    """What came of a decoder's maps.
+
+    Attributes
+    ----------
+    tree
+        At the root the templates of the classes, the mask, and the first test example of each
+        class; below, one node per method: `mean_map` (class, ...), over the test examples of the
+        class the map of that class, and `example_map` (example, class, ...).
+    criteria
+        As from `judged_maps`.
+    """
+
+    tree: xr.DataTree
+    criteria: pd.DataFrame
+
+
+@dataclass
+class _Kept:
+    """Sums of maps, and maps of the chosen examples."""
+
+    data: DecodingData
+    chosen: list[int]
+    sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    maps: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def watch(self, method: str, part: slice, maps: Tensor) -> None:
+        """Take what is kept from the maps of a batch."""
+        classes, shape = len(self.data.classes), self.data.shape
+        if method not in self.sums:
+            self.sums[method] = np.zeros((classes, *shape))
+            self.maps[method] = np.zeros((len(self.chosen), classes, *shape), dtype=np.float32)
+        codes = self.data.codes[self.data.places["test"][part]]
+        own = maps[torch.arange(len(codes), device=maps.device), torch.from_numpy(codes)]
+        for values, code in zip(own.cpu().numpy(), codes.tolist(), strict=True):
+            self.sums[method][code] += values
+        for place, example in enumerate(self.chosen):
+            if part.start <= example < part.stop:
+                self.maps[method][place] = maps[example - part.start].cpu().numpy()
+
+
+def decoder_maps(
+    model: nn.Module,
+    data: DecodingData,
+    targets: MapTargets,
+    methods: Methods,
+    *,
+    device: torch.device,
+    temperature: float = 1.0,
+    of: Literal["probability", "log_odds"] = "probability",
+    array: str | None = None,
+) -> DecoderMaps:
+    """Make maps of the test split, judge them, and keep their means and a few of them.
+
+    Parameters
+    ----------
+    model, data, targets, methods, device, temperature, of
+        As for `judged_maps`.
+    array
+        Name of the cohort's array, which says what the axes of an example are.
+
+    Raises
+    ------
+    BadInputError
+        As `judged_maps` does.
+    """
+    test = data.places["test"]
+    codes = data.codes[test]
+    # First in the order of the table, which need not be that of the split.
+    first = [np.flatnonzero(codes == code) for code in range(len(data.classes))]
+    chosen = [int(own[np.argmin(test[own])]) for own in first]
+    kept = _Kept(data, chosen)
+    criteria = judged_maps(
+        model,
+        data,
+        targets,
+        methods,
+        device=device,
+        temperature=temperature,
+        of=of,
+        watch=kept.watch,
+    )
+    return DecoderMaps(_tree(kept, targets, methods, temperature, of, array), criteria)
+
+
+def _tree(
+    kept: _Kept,
+    targets: MapTargets,
+    methods: Methods,
+    temperature: float,
+    of: str,
+    array: str | None,
+) -> xr.DataTree:
+    data, shape = kept.data, kept.data.shape
+    axes = AXES.get(array or "", AXES_BY_NUMBER.get(len(shape), ()))
+    if len(axes) != len(shape):
+        axes = tuple(f"axis_{place}" for place in range(len(shape)))
+    rows = data.places["test"][kept.chosen]
+    inputs = data.examples("test", torch.device("cpu")).rows(torch.tensor(kept.chosen)).inputs
+    labels = {
+        "class": list(data.classes),
+        "participant_id": ("example", data.participants[rows].astype(str)),
+        "true_class": ("example", [data.classes[code] for code in data.codes[rows]]),
+    }
+    root = xr.Dataset(
+        {
+            "template": (("class", *axes), targets.templates.astype(np.float32)),
+            "example_input": (("example", *axes), inputs.numpy()),
+            "mask": (axes, targets.mask.astype(np.uint8)),
+        },
+        coords=labels,
+        attrs={"templates": targets.of, "temperature": temperature, "differentiated": of},
+    )
+    root["template"].attrs = {"long_name": "mean input of the class over the training split"}
+    if targets.space is not None:
+        root["affine"] = (("mm", "voxel"), _affine_of_box(targets))
+        root["affine"].attrs = {"long_name": "voxels of the maps to mm", "units": "mm"}
+    counts = np.bincount(data.codes[data.places["test"]], minlength=len(data.classes))
+    nodes: dict[str, xr.Dataset] = {"/": root}
+    for method, options in methods.items():
+        means = kept.sums[method] / counts.reshape(-1, *[1] * len(shape))
+        node = xr.Dataset(
+            {
+                "mean_map": (("class", *axes), means.astype(np.float32)),
+                "example_map": (("example", "class", *axes), kept.maps[method]),
+            },
+            attrs={f"option_{name}": value for name, value in options.items()},
+        )
+        logs = of == "log_odds" and method not in LINEAR_METHODS
+        units = UNITS.get(method, "unknown").replace(
+            "probability", "log odds" if logs else "probability"
+        )
+        for variable in node.data_vars.values():
+            variable.attrs = {"units": units}
+        nodes[f"/{method}"] = node
+    return xr.DataTree.from_dict(nodes)
+
+
+def _affine_of_box(targets: MapTargets) -> NDArray[np.float64]:
+    assert targets.space is not None
+    shift = np.eye(4)
+    shift[:3, 3] = [axis.start for axis in targets.space.box]
+    return np.asarray(targets.space.affine @ shift)
+
+
+def temperature_for(stated: float | None, fitted: pd.DataFrame) -> float:
+    """Choose the temperature of the maps: the one stated, or the one fitted; warn at its bound.
+
+    Parameters
+    ----------
+    stated
+        None for the one fitted.
+    fitted
+        With `neurospect.saliency.decoders.TEMPERATURE_COLUMNS`, one row.
+    """
+    if stated is not None:
+        return stated
+    temperature: Any = fitted["temperature"].iloc[0]
+    bound = fitted["at_bound"].iloc[0]
+    if not pd.isna(bound):
+        log.warning(
+            "the fitted temperature, %g, is the %s bound of the fit: the validation split does not "
+            "fix it; look at the criteria over a range of temperatures",
+            temperature, bound,
+        )  # fmt: skip
+    return float(temperature)
