@@ -39,6 +39,7 @@ def main(snakemake: Any) -> None:
                     seed=int(snakemake.wildcards.seed),
                     evaluate_every=params.evaluate_every,
                     checkpoint_every=params.checkpoint_every,
+                    precision=params.precision,
                 ),
                 monitoring=Monitoring(
                     group_column=params.group_column,
@@ -50,6 +51,7 @@ def main(snakemake: Any) -> None:
                     compared=params.compared_groups,
                     blocks_per_group=params.blocks_per_group,
                     block_steps=params.block_steps,
+                    within=params.permuted_within,
                 ),
                 device=params.device,
                 threads=snakemake.threads,

@@ -136,6 +136,11 @@ class TrainingSettings(Strict):
         default=10, description="epochs between looks at the validation split"
     )
     checkpoint_every: Count = Field(default=100, description="epochs between checkpoints")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="of products in the model; bfloat16 (mixed precision) takes half the memory "
+        "between forward and backward pass, and with large volumes less time",
+    )
 
 
 class SpectraSettings(Strict):
@@ -171,6 +176,18 @@ class PermutationSettings(Strict):
         default=2.0, description="smallest absolute z of a step and rank that joins a cluster"
     )
     seed: Seed = Field(default=0, description="which relabelings")
+    within: list[str] = Field(
+        default=[],
+        json_schema_extra={"uniqueItems": True},
+        description="columns of participants.tsv inside whose values labels are exchanged, as in "
+        "[site]; families stay together wherever they are known",
+    )
+    retrainings: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="trainings under permuted labels, in place of relabelings, where labels were "
+        "what the model learnt; 0 for none",
+    )
+    retrainings_per_job: Count = Field(default=10, description="trainings in one job")
 
 
 class ModelPanel(Strict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,12 +9,9 @@ import pandas as pd
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
-from neurospect.training.backward import LossOf, Rows
-from neurospect.training.loop import Examples, ExampleSource, TrainingPlan, train
+from neurospect.training.backward import LossOf
+from neurospect.training.loop import ExampleSource, LossOfExamples, TrainingPlan, train
 from neurospect.training.weight_penalty import sum_of_squared_weights
-
-# From the examples of the mini-batch at hand to their mean loss.
-LossOfExamples = Callable[[Examples], Tensor]
 
 
 class Keeping(TypedDict, total=False):
@@ -63,14 +59,9 @@ def train_with_loss(
         raise _refused("task", plan.task, "classification", "Give such a plan.")
     if not 0 <= weight_penalty < float("inf"):
         raise _refused("weight_penalty", weight_penalty, "zero or more", "Mend the number.")
-    rows: Rows = slice(None)
 
-    def choose(batch: Tensor) -> None:
-        nonlocal rows
-        rows = batch.to(examples.classes.device)
-
-    def backward(_: LossOf) -> Tensor:
-        loss = loss_of(examples.rows(rows))
+    def backward(loss_of_rows: LossOf) -> Tensor:
+        loss = loss_of_rows(slice(None))
         penalised = loss
         if weight_penalty:
             penalised = loss + weight_penalty * sum_of_squared_weights(model)
@@ -82,7 +73,7 @@ def train_with_loss(
         model,
         examples,
         plan,
-        before_batch=choose,
+        loss_of=loss_of,
         backward=backward,
         updates_per_batch=updates_per_batch,
         validation=keeping.get("validation"),

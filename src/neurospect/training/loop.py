@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
 from neurospect.training.backward import Backward, Rows, whole_batch_backward
+from neurospect.training.precision import Precision, computing_in
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class TrainingPlan:
         Of the order of mini-batches, and of what the model draws itself (dropout).
     evaluate_every, checkpoint_every
         In epochs.
+    precision
+        Of the forward passes, as in `neurospect.training.precision.computing_in`.
     """
 
     task: Literal["autoencoding", "classification"]
@@ -87,6 +90,7 @@ class TrainingPlan:
     seed: int = 0
     evaluate_every: int = 10
     checkpoint_every: int = 100
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,10 @@ class ExampleSource(Protocol):
         """Give some of the samples."""
 
 
+# From examples to their mean loss.
+LossOfExamples = Callable[[Examples], Tensor]
+
+
 @dataclass
 class _Progress:
     epochs: int
@@ -154,6 +162,7 @@ def train(
     before_batch: Callable[[Tensor], None] | None = None,
     backward: Backward = whole_batch_backward,
     updates_per_batch: int = 1,
+    loss_of: LossOfExamples | None = None,
     name: str = "training",
 ) -> pd.DataFrame:
     """Train `model` in place with Adam.
@@ -184,6 +193,8 @@ def train(
     updates_per_batch
         Updates of the parameters with each mini-batch before the next, each after a call of
         `backward`.
+    loss_of
+        Mean loss of examples, for training, in place of the task's own.
     name
         For the progress lines.
 
@@ -208,17 +219,26 @@ def train(
         history = _resume(Path(checkpoint), whose, resumables)
     first = len(history)
     model.train()
+    loss_of = loss_of or partial(_loss_of_task, model, task=plan.task)
+    within = partial(computing_in, plan.precision, model, examples.classes.device)
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
         with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
             loss = _one_epoch(
-                model, optimizer, examples, plan, epoch, before_batch, backward, updates_per_batch
+                partial(_loss_of_rows, loss_of, within),
+                optimizer,
+                examples,
+                _batches(len(examples), plan, epoch),
+                before_batch,
+                backward,
+                updates_per_batch,
             )
         if not math.isfinite(loss):
             raise TrainingStoppedError(name, epoch, loss, _history(history))
         evaluation = (math.nan, math.nan)
         if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
-            evaluation = evaluate(model, validation, plan.task, plan.batch_size)
+            with within():
+                evaluation = evaluate(model, validation, plan.task, plan.batch_size)
         history.append([loss, *evaluation])
         if checkpoint is not None and epoch % plan.checkpoint_every == 0:
             states = {key: value.state_dict() for key, value in resumables.items()}
@@ -252,17 +272,16 @@ def evaluate(
 
 
 def _one_epoch(
-    model: nn.Module,
+    loss_of_rows: Callable[[Examples, Rows], Tensor],
     optimizer: torch.optim.Optimizer,
     examples: ExampleSource,
-    plan: TrainingPlan,
-    epoch: int,
+    batches: Sequence[Tensor | None],
     before_batch: Callable[[Tensor], None] | None,
     backward: Backward,
     updates_per_batch: int,
 ) -> float:
-    total, samples = 0.0, len(examples)
-    for batch in _batches(samples, plan, epoch):
+    total = 0.0
+    for batch in batches:
         if batch is None:
             part = examples.rows(slice(None))
         else:
@@ -271,15 +290,24 @@ def _one_epoch(
             part = examples.rows(batch.to(examples.classes.device))
         for _ in range(updates_per_batch):
             optimizer.zero_grad()
-            loss = backward(partial(_loss_of_rows, model, part, plan.task))
+            loss = backward(partial(loss_of_rows, part))
             optimizer.step()
             total += float(loss) * len(part.inputs)
-    return total / (samples * updates_per_batch)
+    return total / (len(examples) * updates_per_batch)
 
 
-def _loss_of_rows(model: nn.Module, examples: Examples, task: str, rows: Rows) -> Tensor:
-    part = examples.rows(rows)
-    return _loss(model(part.inputs), part, task)
+def _loss_of_rows(
+    loss_of: LossOfExamples,
+    within: Callable[[], AbstractContextManager[None]],
+    examples: Examples,
+    rows: Rows,
+) -> Tensor:
+    with within():
+        return loss_of(examples.rows(rows))
+
+
+def _loss_of_task(model: nn.Module, examples: Examples, task: str) -> Tensor:
+    return _loss(model(examples.inputs), examples, task)
 
 
 def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None]:

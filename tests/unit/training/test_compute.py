@@ -1,6 +1,8 @@
 """Threads and determinism are of the whole process, so these tests have one of their own."""
 
 import json
+import platform
+import resource
 import subprocess
 import sys
 
@@ -72,3 +74,34 @@ def test_cuda_is_refused_where_there_is_none():
         prepare_compute("cuda", before + 1)
     assert torch.get_num_threads() == before
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+PAGES = """
+import resource, sys
+import torch
+from neurospect.training.compute import keep_freed_memory
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for turn in range(20):
+    if turn == 10:
+        before = faults()
+    first, second = torch.ones(2**23), torch.ones(2**22)
+    del first, second
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_large_tensors_take_the_memory_of_earlier_ones_without_new_page_faults():
+    faults = {}
+    for way in ("keep", "leave"):
+        done = subprocess.run(
+            [sys.executable, "-c", PAGES, way], capture_output=True, text=True, check=True
+        )
+        faults[way] = int(done.stdout)
+    pages = 10 * (2**23 + 2**22) * 4 // resource.getpagesize()
+    assert faults["leave"] > 0.5 * pages
+    assert faults["keep"] < 0.1 * pages
