@@ -138,9 +138,7 @@ def of_every_seed(file):
 
 
 def groups_are_the_target(wildcards):
-    chosen = experiment(wildcards)
-    compared = chosen.models[chosen.comparisons[wildcards.panel].compares]
-    return compared.task == "classification" and chosen.target == chosen.groups.column
+    return experiment(wildcards).labels_are_target(wildcards.panel)
 
 
 def cohort_settings(wildcards):
@@ -153,6 +151,7 @@ def cohort_raw_files(wildcards):
     settings = SETTINGS.config.cohorts.of(wildcards.cohort).model_dump()
     if wildcards.cohort == "simulated-freesurfer":
         settings["folder"] = SOURCE.format(**wildcards)
+        return raw_files(wildcards.cohort, settings)
     return [os.path.relpath(file) for file in raw_files(wildcards.cohort, settings)]
 
 

@@ -79,7 +79,8 @@ def effect_size_figure(
     top = 8.2 if weights is None else 11.3
     grid = Grid(width, across, 13.0, 4.0, 8.0 if title else 2.0, top, 24.0, 10.0)
     bottom, limit = grid.bottom(len(shown)), _limit(chosen)
-    lines = keys.wrapped(_lines(chosen, rank, len(every), limit), width - grid.left - 2.0)
+    said = [*_lines(chosen, rank, len(every), limit), *_target(weights)]
+    lines = keys.wrapped(said, width - grid.left - 2.0)
     figure = new_figure(width, bottom + len(lines) * keys.LINE + 1.5)
     if title:
         add_text(figure, 3.0, 2.5, title, size=LARGE, weight="bold")
@@ -92,7 +93,7 @@ def effect_size_figure(
         level = "" if weights is None else f"\n{weight_level(weights, weight)}"
         first, *others = (f"{text}{level}" for text in two_line_titles(names[weight], weight, None))
         text = axes.set_title(first, loc="left", pad=3.0, linespacing=1.1)
-        fit_text(text, grid.cell - 5.0, *others)
+        fit_text(text, grid.cell - grid.left - 1.5, *others)
     keys.add_lines(figure, lines, grid.left, bottom)
     return figure
 
@@ -155,6 +156,13 @@ def _limit(effects: pd.DataFrame) -> float:
     largest = float(ratios.max()) if ratios.size else 0.0
     usual = float(np.quantile(ends, 0.95)) if ends.size else 0.0
     return 1.1 * max(largest, usual, 0.1)
+
+
+def _target(weights: pd.DataFrame | None) -> list[str]:
+    """Say what p and q cannot mean, where the labels were what the model learned."""
+    if weights is None or "target" not in weights or not bool(weights["target"].iloc[0]):
+        return []
+    return ["p and q: labels were the training target"]
 
 
 def _lines(effects: pd.DataFrame, rank: int, weights: int, limit: float) -> list[str]:

@@ -168,9 +168,13 @@ class _Grid:
         """Where so many rows end, with what stands under the last."""
         return self.head + rows * self.row_height + (14.5 if self.compact else 2.0)
 
-    def label_top(self, row: int) -> float:
-        """Upper edge of a weight's name; groups are named under the first, or under all."""
-        return self.head + row * self.row_height + (6.5 if self.compact and row else 0.5)
+    def label_corner(self, row: int) -> tuple[float, float]:
+        """Left and upper edge of a weight's name; groups are named under the first, or under all.
+
+        Where rows are low, what the axes show stands to the left of all of them.
+        """
+        top = self.head + row * self.row_height
+        return (LEFT, top + (6.5 if row else 0.5)) if self.compact else (3.0, top + 0.5)
 
     def corner(self, row: int, place: int) -> tuple[float, float]:
         """Left and upper edge of the axes of a group."""
@@ -224,11 +228,16 @@ def trajectory_figure(
         add_text(figure, 3.0, 2.5, title, size=LARGE, weight="bold")
     for row, (name, node) in enumerate(nodes.items()):
         shape = shape_of(node)
-        label = add_text(figure, 3.0, grid.label_top(row), "", size=LARGE)
+        left, top = grid.label_corner(row)
+        label = add_text(figure, left, top, "", size=LARGE)
         label.set_text(f"{words[name]}, {weight_label(name, shape)}")
-        fit_text(label, width - 6.0, f"{words[name]}, {name}", words[name])
+        fit_text(label, width - left - 3.0, f"{words[name]}, {name}", words[name])
         named, marked = (not compact or row == end for end in (0, len(nodes) - 1))
         _draw_row(figure, grid, row, node, norm, named=named, marked=marked)
+    if compact:
+        middle = (grid.corner(0, 0)[1] + grid.corner(len(nodes) - 1, 0)[1] + grid.high) / 2
+        text = VALUE_LABEL.replace("\n", " ")
+        add_text(figure, 4.0, middle, text, rotation=90, va="center", gid="value label")
     keys.rank_key(figure, norm, LEFT, bottom, key_width)
     keys.add_lines(figure, lines, LEFT, bottom + key_height)
     return figure
@@ -262,10 +271,10 @@ def _draw_row(
         draw_trajectories(axes, node, group, norm=norm, limits=limits)
         if named:
             fit_text(axes.set_title(_group_label(node, group), linespacing=1.1), grid.wide + 1.0)
-        if place % grid.across == 0:
-            axes.set_ylabel(VALUE_LABEL, size=SMALL if grid.compact else NORMAL)
-        else:
+        if place % grid.across:
             axes.tick_params(labelleft=False)
+        elif not grid.compact:
+            axes.set_ylabel(VALUE_LABEL, size=NORMAL)
         if not marked:
             axes.tick_params(labelbottom=False)
         elif place >= len(groups) - grid.across:

@@ -97,7 +97,8 @@ def size_label(shape: Sequence[int]) -> str:
 def two_line_titles(words: str, name: str, shape: Sequence[int] | None) -> list[str]:
     """Titles of narrow axes on two lines, each shorter than the one before.
 
-    Words of three parts or more take both lines; the parameter's name stands under others.
+    Words of three parts or more take both lines; the parameter's name stands under others. Where
+    that is too long, the words stand alone.
 
     Parameters
     ----------
@@ -109,7 +110,8 @@ def two_line_titles(words: str, name: str, shape: Sequence[int] | None) -> list[
     parts = words.split(", ")
     if len(parts) < 3:
         sizes = [] if shape is None else [f"{words}\n{size_label(shape)}"]
-        return [f"{words}\n{weight_label(name, shape)}", f"{words}\n{name}", *sizes]
+        named = [f"{words}\n{weight_label(name, shape)}", f"{words}\n{name}"]
+        return [*named, *sizes, "\n".join(parts)]
     broken = [(", ".join(parts[:at]), ", ".join(parts[at:])) for at in range(1, len(parts))]
     return ["\n".join(min(broken, key=lambda lines: max(map(len, lines))))]
 

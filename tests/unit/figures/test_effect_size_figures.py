@@ -126,6 +126,31 @@ def test_no_texts_of_the_figure_overlap(
     assert clashes(effect_size_figure(table)) == []
 
 
+def test_no_long_name_of_a_weight_is_cut_or_leaves_the_figure(
+    effects: Effects, clashes: Callable[[Figure], list[str]]
+) -> None:
+    table, block = effects(4), "encoder.encoder.layer.0"
+    names = ("attention.self.query", "attention.self.key", "attention.output.dense")
+    long = ["embedding.weight", *(f"{block}.{name}.weight" for name in names)]
+    table["weight"] = table["weight"].map(
+        dict(zip(table["weight"].drop_duplicates(), long, strict=True))
+    )
+    judged = pd.DataFrame({"weight": long, "p": 0.01, "q": 0.02})
+    figure = effect_size_figure(table, judged, title="BERT")
+    assert clashes(figure) == []
+    titles = [axes.get_title(loc="left") for axes in curves(figure)]
+    assert titles[1].startswith("block 1\nattention query\n")
+    assert not any("…" in title for title in titles)
+
+
+@pytest.mark.parametrize("target", [True, False])
+def test_the_figure_says_where_labels_were_the_training_target(
+    effects: Effects, weight_tests: pd.DataFrame, target: bool
+) -> None:
+    figure = effect_size_figure(effects(), weight_tests.assign(target=target))
+    assert ("labels were the training target" in said(figure)) == target
+
+
 def test_a_table_that_cannot_be_drawn_is_refused(effects: Effects) -> None:
     with pytest.raises(BadInputError, match="no low, units"):
         effect_size_figure(effects().drop(columns=["low", "units"]))

@@ -67,6 +67,8 @@ def test_trajectories_of_nine_weights_and_four_groups_are_readable(
 ) -> None:
     figure = trajectory_figure(trained[0], title="Auto-encoding, [6]")
     assert clashes(figure) == []
+    names = [text for text in figure.texts if text.get_gid() == "value label"]
+    assert [text.get_text() for text in names] == ["singular value, mean scale (loss / weight)"]
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["whole batch\nn = 40", *(f"{group}\nn = 10" for group in GROUPS)]
 

@@ -106,10 +106,11 @@ def test_a_label_says_how_large_the_matrix_is() -> None:
     assert weight_label("0.weight", None) == "0.weight"
 
 
-def test_titles_have_two_lines_and_grow_no_longer() -> None:
+def test_titles_have_two_lines_and_end_with_the_words_alone() -> None:
     for words in ("readout", "block 1, attention query", "layer 1, forget gate, input-to-hidden"):
         titles = two_line_titles(words, "some.module.weight", (3, 4))
-        assert all(title.count("\n") == 1 for title in titles)
+        assert all(title.count("\n") == 1 for title in titles[:-1])
+        assert titles[-1].replace("\n", ", ") == words
         lengths = [max(map(len, title.split("\n"))) for title in titles]
         assert lengths == sorted(lengths, reverse=True)
     assert titles == ["layer 1, forget gate\ninput-to-hidden"]
