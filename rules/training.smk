@@ -36,6 +36,7 @@ rule train:
         precision=of_experiment("training.precision"),
         spectra_every=of_experiment("spectra.every"),
         factors_every=of_experiment("spectra.factors_every"),
+        engine=of_experiment("spectra.engine"),
         over_ties=of_experiment("spectra.over_ties"),
         leading=of_experiment("spectra.leading"),
         compared_groups=groups_compared_in_panel,

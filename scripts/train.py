@@ -46,6 +46,7 @@ def main(snakemake: Any) -> None:
                     levels=params.group_levels,
                     every=params.spectra_every,
                     factors_every=params.factors_every,
+                    engine=params.engine,
                     over_ties=params.over_ties,
                     leading=params.leading,
                     compared=params.compared_groups,

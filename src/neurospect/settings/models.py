@@ -153,6 +153,11 @@ class SpectraSettings(Strict):
         default=50,
         description="steps between spectra of activations and adjoints; a multiple of every",
     )
+    engine: Literal["auto", "by_group", "in_pass"] = Field(
+        default="auto",
+        description="how a step is recorded: by_group runs it group by group; in_pass takes "
+        "products beside the pass of the whole batch; auto takes what costs less",
+    )
     over_ties: bool = Field(
         default=False,
         description="whether to record, at the steps of factors_every, also the gradient at each "

@@ -87,28 +87,38 @@ def coverage_of(model: nn.Module) -> Coverage:
     return Coverage(matrices, tuple(shown), watched, unrecorded, only_by_group)
 
 
+def why_samples_depend(model: nn.Module) -> tuple[str, str] | None:
+    """Name the first layer, in training mode, that ties samples together, and say how.
+
+    Batch normalisation does, and so does what draws random numbers for each pass (dropout).
+    """
+    for name, module in model.named_modules():
+        kind = type(module).__name__
+        if module.training and isinstance(module, _BatchNorm):
+            why = "normalises over the batch, so a sample's gradient depends on all others"
+            return name, f"{kind}, which {why}"
+        if module.training and draws_a_mask(module):
+            return name, f"{kind}, which draws its mask anew for each group"
+    return None
+
+
 def refuse_dependent_samples(model: nn.Module) -> None:
     """Refuse a model that cannot go group by group.
 
     Raises
     ------
     BadInputError
-        When a layer in training mode makes samples depend on one another (batch normalisation), or
-        draws random numbers per pass (dropout).
+        When a layer ties samples together, as `why_samples_depend` says.
     """
-    for name, module in model.named_modules():
-        if module.training and isinstance(module, _BatchNorm):
-            why = "normalises over the batch, so a sample's gradient depends on all others"
-        elif module.training and draws_a_mask(module):
-            why = "draws its mask anew for each group"
-        else:
-            continue
+    found = why_samples_depend(model)
+    if found:
+        name, why = found
         raise BadInputError(
             "GradientSpectra.backward",
             f"layer {name}",
-            found=f"{type(module).__name__}, which {why}",
+            found=why,
             expected="layers that treat each sample by itself",
-            remedy="Call loss.backward() on the whole batch instead.",
+            remedy="Call loss.backward() on the whole batch instead, or say engine='auto'.",
         )
 
 

@@ -21,6 +21,7 @@ from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
 from neurospect.spectra.block_cuts import BlockCut
 from neurospect.spectra.blocks import BlockPlan, spread_steps
+from neurospect.spectra.engines import EngineChoice
 from neurospect.spectra.exchangeable_samples import (
     Exchange,
     exchange_of,
@@ -57,7 +58,7 @@ class Monitoring:
         Column of the participants table, and its values in the order wanted.
     every, factors_every
         Steps between spectra of gradients, and of activations and adjoints.
-    over_ties, leading
+    engine, over_ties, leading
         As in `GradientSpectra`.
     compared
         Groups whose block gradients are kept for a permutation test; may be empty.
@@ -74,6 +75,7 @@ class Monitoring:
     compared: Sequence[str]
     blocks_per_group: int
     block_steps: int
+    engine: EngineChoice = "auto"
     over_ties: bool = False
     leading: int | None = None
     within: Sequence[str] = ()
@@ -169,6 +171,7 @@ def train_with_spectra(
         every=monitoring.every if places is None else plan.epochs,
         quantities=QUANTITIES if places is None else ("gradient",),
         factors_every=monitoring.factors_every if places is None else plan.epochs,
+        engine=monitoring.engine,
         over_ties=monitoring.over_ties,
         leading=monitoring.leading,
         blocks=blocks,

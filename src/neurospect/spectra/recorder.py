@@ -22,12 +22,13 @@ from neurospect.spectra.blocks import (
     block_gradients_in_pass,
 )
 from neurospect.spectra.coverage import coverage_of, has_batch_first, refuse_dependent_samples
+from neurospect.spectra.engines import EngineChoice, chosen_engine, refuse_unknown_engine
 from neurospect.spectra.group_gradients import stacked_gradients
 from neurospect.spectra.groups import SampleGroups, sample_groups
 from neurospect.spectra.pass_listener import PassListener
 from neurospect.spectra.step_record import Wanted
 from neurospect.spectra.trajectories import QUANTITIES, Trajectory, spectra_tree
-from neurospect.training.backward import LossOf, backward_by_parts
+from neurospect.training.backward import LossOf, backward_by_parts, whole_batch_backward
 
 IN_PASS = "products over the groups' samples, beside the training pass"
 BY_GROUP = "the training pass itself, group by group"
@@ -77,6 +78,9 @@ class GradientSpectra:
         Whether samples are the first dimension of linear layers' inputs of three or more, or the
         second, after time or tokens. By default as the model's recurrent and attention layers say;
         first where there are none, or where they disagree.
+    engine
+        How `backward` runs a pass: "by_group", "in_pass", or "auto", whichever costs less, as
+        `chosen_engine` says.
 
     Attributes
     ----------
@@ -103,7 +107,9 @@ class GradientSpectra:
         blocks: BlockPlan | None = None,
         smallest_group: int = 2,
         batch_first: bool | None = None,
+        engine: EngineChoice = "by_group",
     ) -> None:
+        refuse_unknown_engine(engine)
         self._every = _positive("every", every)
         self._factors_every = _positive("factors_every", factors_every or every)
         if self._factors_every % self._every:
@@ -114,7 +120,7 @@ class GradientSpectra:
         self._quantities = tuple(q for q in QUANTITIES if q in quantities)
         self._over_ties = over_ties
         self._levels, self._smallest_group = levels, smallest_group
-        self._model = model
+        self._model, self._engine = model, engine
         self._coverage = coverage_of(model)
         self._matrices = self._coverage.matrices
         self.unrecorded = self._coverage.unrecorded
@@ -166,12 +172,13 @@ class GradientSpectra:
         self._begin_step()
 
     def backward(self, loss_of: LossOf) -> Tensor:
-        """Run the backward pass of one step group by group; in place of ``loss.backward()``.
+        """Run the backward pass of one step; in place of ``loss.backward()``.
 
-        Each group goes forward and backward by itself, so its gradient costs nothing more, and its
-        activations stay in the processor's cache: on large batches this is faster than an
-        unmonitored step. It suits any model whose samples do not depend on one another, and sums
-        in another order than one pass over the whole batch does.
+        Group by group, unless `engine` says otherwise. Each group goes forward and backward by
+        itself, so its gradient costs nothing more, and its activations stay in the processor's
+        cache: on large batches this is faster than an unmonitored step. It suits any model whose
+        samples do not depend on one another, and sums in another order than one pass over the
+        whole batch does.
 
         At steps that keep block gradients each block goes forward and backward once more, beside
         the pass that trains.
@@ -190,11 +197,14 @@ class GradientSpectra:
         Raises
         ------
         BadInputError
-            When there are no groups, or a layer makes samples depend on one another.
+            When there are no groups, or a layer ties samples together and the engine is
+            "by_group".
         """
         groups = self.groups
         if groups is None:
             raise _bad("groups", "none", "one label per sample, to go group by group")
+        if chosen_engine(self._engine, self._model, self._coverage, groups) == "in_pass":
+            return whole_batch_backward(loss_of)
         refuse_dependent_samples(self._model)
         parameters = [p for p in self._model.parameters() if p.requires_grad]
         listener = self._listener

@@ -78,5 +78,5 @@ def _samples(call: Call, dim: int) -> int:
     return len(call.argument(0, "input"))
 
 
-CONVOLUTION = Layer(watch=watch_convolution, samples=_samples)
+CONVOLUTION = Layer(watch=watch_convolution, samples=_samples, runs_again=False)
 TRANSPOSED_CONVOLUTION = Layer()
