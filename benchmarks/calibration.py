@@ -162,7 +162,7 @@ def all_tables(trained: MonitoredTraining, number: int) -> dict[str, pd.DataFram
     differences = permuted_differences(
         trained.blocks, GROUPS, permutations=RELABELINGS, seed=number, alpha=ALPHA
     )
-    options: dict[str, Any] = {"alpha": ALPHA, "labels_are_target": False}
+    options = {"alpha": ALPHA}
     return {
         "permutation": permutation_table(differences, **options),
         "weights": weight_table(differences, **options),

@@ -2,7 +2,9 @@
 import functools
 import os
 import re
+from math import ceil
 from operator import attrgetter
+from types import SimpleNamespace
 
 import neurospect
 from neurospect.arrays.exclusions import exclusion_table
@@ -137,8 +139,37 @@ def of_every_seed(file):
     ]
 
 
-def groups_are_the_target(wildcards):
-    return experiment(wildcards).labels_are_target(wildcards.panel)
+def of_compared_panel(setting):
+    """What another input function says of the panel whose model this panel looks at."""
+
+    def value(wildcards):
+        panel = experiment(wildcards).panels[wildcards.panel].compares
+        return setting(SimpleNamespace(**{**wildcards, "panel": panel}))
+
+    return value
+
+
+def retrainings_of_batch(wildcards):
+    """Numbers of the retrainings of one job."""
+    settings = experiment(wildcards).permutation
+    every = range(1, settings.retrainings + 1)
+    return in_batches(list(every), settings.retrainings_per_job)[int(wildcards.batch)]
+
+
+def batches_of_retrainings(wildcards):
+    settings = experiment(wildcards).permutation
+    batches = ceil(settings.retrainings / settings.retrainings_per_job)
+    folder = f"{PANEL}/retrainings".format(**wildcards)
+    return [f"{folder}/batch-{number}.nc" for number in range(batches)]
+
+
+def differences_to_test(wildcards):
+    """From retrainings, where they are wanted and the model learnt classes."""
+    chosen = experiment(wildcards)
+    compared = chosen.models[chosen.comparisons[wildcards.panel].compares]
+    is_retrained = chosen.permutation.retrainings and compared.task == "classification"
+    file = "retrained_differences.nc" if is_retrained else "permuted_differences.nc"
+    return f"{PANEL}/{file}".format(**wildcards)
 
 
 def cohort_settings(wildcards):

@@ -16,6 +16,7 @@ def main(snakemake: Any) -> None:
             snakemake.params.groups,
             permutations=snakemake.params.permutations,
             seed=snakemake.params.seed,
+            alpha=snakemake.params.alpha,
         )
         write_datatree(snakemake.output.differences, differences)
 

@@ -25,12 +25,12 @@ def main(snakemake: Any) -> None:
     params, output = snakemake.params, snakemake.output
     with recorded_job(snakemake):
         differences = read_datatree(snakemake.input.differences)
-        judged = {"alpha": params.alpha, "labels_are_target": params.labels_are_target}
-        clusters, cells = cluster_tables(differences, forming=params.forming, **judged)
+        clusters, cells = cluster_tables(differences, forming=params.forming, alpha=params.alpha)
         t_tests = t_test_table(read_datatree(snakemake.input.spectra), params.groups)
-        permutation_test = permutation_table(differences, **judged)
+        permutation_test = permutation_table(differences, alpha=params.alpha)
         write_table(output.permutation_test, permutation_test, PERMUTATION_COLUMNS)
-        write_table(output.weights, weight_table(differences, **judged), WEIGHT_COLUMNS)
+        weights = weight_table(differences, alpha=params.alpha)
+        write_table(output.weights, weights, WEIGHT_COLUMNS)
         write_table(output.clusters, clusters, CLUSTER_COLUMNS)
         write_table(output.cluster_cells, cells, CLUSTER_CELL_COLUMNS)
         write_table(output.effect_sizes, effect_sizes(differences), EFFECT_COLUMNS)

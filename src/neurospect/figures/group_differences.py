@@ -22,8 +22,11 @@ STEP_LABEL = "training step"
 RANK_LABEL = "rank"
 COLUMNS = (
     *("weight", "step", "rank", "group_a", "group_b", "log2_ratio", "tested", "p"),
-    *("threshold", "alpha", "relabelings", "target"),
+    *("threshold", "alpha", "relabelings", "retrained"),
+    *("exchanged", "blocks", "never_exchanged", "target"),
 )
+AMONG_ALL = "among all samples"
+"""How labels are exchanged where nothing else is said."""
 LARGEST_SHOWN = 2.0
 """Largest |log2 ratio| with a colour of its own; a factor of four. More gets the end colour."""
 
@@ -277,17 +280,33 @@ def significance_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
                 float(first["alpha"]),
                 int(first["relabelings"]),
                 float(first["threshold"]),
-                target=is_target(table),
+                target=target_words(table),
+                retrained=bool(first["retrained"]),
+                exchanged=_exchanged_words(first),
                 prefix=f"{name} " if name else "",
             )
         )
     return lines
 
 
-def is_target(table: pd.DataFrame) -> bool:
-    """Whether the labels were what the model was trained to tell apart."""
+def target_words(table: pd.DataFrame) -> str:
+    """Words where the labels were what the model was trained to tell apart; else none."""
     check_table(table)
-    return bool(table["target"].iloc[0])
+    first = table.iloc[0]
+    words = {
+        "no": "",
+        "in part": "labels were in part the training target",
+        "yes": "labels were the training target",
+    }[str(first["target"])]
+    return f"{words}, so networks were trained anew" if words and first["retrained"] else words
+
+
+def _exchanged_words(first: pd.Series) -> str:
+    """Say within what labels were exchanged, and how many never were; nothing where that is all."""
+    words = [] if first["exchanged"] == AMONG_ALL else [str(first["exchanged"])]
+    if first["never_exchanged"]:
+        words.append(f"({first['never_exchanged']} of {first['blocks']} blocks never exchanged)")
+    return " ".join(words)
 
 
 def weight_level(weights: pd.DataFrame, weight: str) -> str:

@@ -168,17 +168,40 @@ def group_words(name: str) -> str:
 
 
 def significance_line(
-    alpha: float, relabelings: int, threshold: float, *, target: bool, prefix: str = ""
+    alpha: float,
+    relabelings: int,
+    threshold: float,
+    *,
+    target: str = "",
+    retrained: bool = False,
+    exchanged: str = "",
+    prefix: str = "",
 ) -> str:
-    """Say how significance was decided, in one line; `threshold` is NaN where none can be."""
+    """Say how significance was decided, in one line.
+
+    Parameters
+    ----------
+    alpha, relabelings, threshold
+        Of the test; the threshold is NaN where no p value could be as small as alpha.
+    target
+        What to add where the labels were learnt.
+    retrained
+        Whether networks were trained anew under each relabeling.
+    exchanged
+        Within what labels were exchanged; empty for among all samples.
+    prefix
+        Name of the panel.
+    """
     level = short_number(alpha)
+    drawn = f"{relabelings} {'retrainings under permuted labels' if retrained else 'relabelings'}"
     if isnan(threshold):
-        return f"{prefix}nothing outlined: {relabelings} relabelings are too few for p ≤ {level}"
+        return f"{prefix}nothing outlined: {drawn} are too few for p ≤ {level}"
+    among = f" {exchanged}" if exchanged else ""
     line = (
         f"{prefix}outlined: p ≤ {level}, family-wise, maximum statistic over "
-        f"{relabelings} relabelings, |z| ≥ {threshold:.2f}"
+        f"{drawn}{among}, |z| ≥ {threshold:.2f}"
     )
-    return f"{line}; labels were the training target" if target else line
+    return f"{line}; {target}" if target else line
 
 
 def more_weights(weights: int, most: int) -> list[str]:

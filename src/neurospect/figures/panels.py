@@ -13,7 +13,7 @@ from neurospect.errors import BadInputError
 from neurospect.figures import keys
 from neurospect.figures.clusters import check_clusters
 from neurospect.figures.gradient_values import WHOLE_BATCH, thinned, weight_nodes
-from neurospect.figures.group_differences import compared_groups, is_target, weights_of
+from neurospect.figures.group_differences import compared_groups, target_words, weights_of
 from neurospect.figures.weights import chosen_weights, layer_words
 
 MOST_WEIGHTS, CHOSEN = 4, 3
@@ -66,8 +66,8 @@ class Panel:
             notes.append(f"group {self.group}")
         if self.table is not None:
             note = "groups {} and {}".format(*compared_groups(self.table))
-            target = is_target(self.table)
-            notes.append(f"{note}; labels were the training target" if target else note)
+            target = target_words(self.table)
+            notes.append(f"{note}; {target}" if target else note)
         if self.hidden:
             notes.append(f"first, middle, last; and {self.hidden} more: see the panel's own figure")
         return keys.wrapped(notes, width)

@@ -52,6 +52,7 @@ def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInpu
     yield from _panels(experiment)
     yield from _factors(experiment)
     yield from _relabelings(experiment)
+    yield from _strata(experiment)
     yield from faults_of_array(experiment, config)
     yield from _classes(experiment, config)
 
@@ -235,16 +236,32 @@ def _factors(experiment: Stated) -> Iterator[BadInputError]:
 
 
 def _relabelings(experiment: Stated) -> Iterator[BadInputError]:
-    count, alpha = ("permutation", "permutations"), ("permutation", "alpha")
-    if not experiment.sound(count, alpha):
+    alpha = ("permutation", "alpha")
+    for name in ("permutations", "retrainings"):
+        count = ("permutation", name)
+        if not experiment.sound(count, alpha) or (name == "retrainings" and not experiment[count]):
+            continue
+        fewest = int(np.ceil(1 / experiment[alpha] - 1e-9)) - 1
+        if experiment[count] < fewest:
+            yield experiment.fault(
+                count,
+                found=experiment[count],
+                expected=f"{fewest} or more, for a p value of {experiment[alpha]:g} to be possible",
+                remedy=f"Ask for more {name}, or for a larger alpha.",
+            )
+
+
+def _strata(experiment: Stated) -> Iterator[BadInputError]:
+    within, column = ("permutation", "within"), ("groups", "column")
+    if not experiment.sound(within):
         return
-    fewest = int(np.ceil(1 / experiment[alpha] - 1e-9)) - 1
-    if experiment[count] < fewest:
+    yield from repetitions(experiment, within)
+    if experiment.sound(column) and experiment[column] in experiment[within]:
         yield experiment.fault(
-            count,
-            found=experiment[count],
-            expected=f"{fewest} or more, for a p value of {experiment[alpha]:g} to be possible",
-            remedy="Ask for more permutations, or for a larger alpha.",
+            within,
+            found=f"{experiment[column]}, the column of the groups",
+            expected="columns whose values occur in both groups",
+            remedy="Leave it out: inside one group there is nothing to exchange.",
         )
 
 

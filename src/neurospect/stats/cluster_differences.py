@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from neurospect.stats.cluster_mass import ClusterMass, cluster_mass_test
-from neurospect.stats.difference_tree import DifferenceTree
+from neurospect.stats.difference_tree import JUDGEMENT_COLUMNS, DifferenceTree
 
 CLUSTER_COLUMNS = {
     "cluster": "number of the cluster, from 1 over all weights",
@@ -28,8 +28,7 @@ CLUSTER_COLUMNS = {
     "threshold": "p is at most alpha where the mass reaches this",
     "forming": "smallest absolute z of a cell in a cluster",
     "alpha": "family-wise error rate",
-    "relabelings": "number of random relabelings",
-    "target": "whether the labels were what the model was trained to tell apart",
+    **JUDGEMENT_COLUMNS,
 }
 CLUSTER_CELL_COLUMNS = {
     "weight": "name of the weight, as in the model's named parameters",
@@ -46,7 +45,7 @@ CLUSTER_CELL_COLUMNS = {
 
 
 def cluster_tables(
-    differences: xr.DataTree, *, forming: float, alpha: float, labels_are_target: bool
+    differences: xr.DataTree, *, forming: float, alpha: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find clusters of neighbouring steps and ranks, and test them by their mass.
 
@@ -56,14 +55,13 @@ def cluster_tables(
     ----------
     differences
         Per node `difference` (step, rank), `permuted` (permutation, step, rank) and `tested`
-        (step, rank); attribute `groups` at the root.
+        (step, rank); attributes at the root, as in `DifferenceTree`. Where the labels were what the
+        model learnt and it was not trained anew, they are not exchangeable under the null
+        hypothesis, which the table says.
     forming
         Smallest |z| of a cell in a cluster, as in `cluster_mass_test`.
     alpha
         Family-wise error rate.
-    labels_are_target
-        Whether the model was trained to tell the groups apart: the labels are then not
-        exchangeable under the null hypothesis, which the table says.
 
     Returns
     -------
@@ -83,8 +81,7 @@ def cluster_tables(
         threshold=result.threshold,
         forming=forming,
         alpha=alpha,
-        relabelings=tree.relabelings,
-        target=labels_are_target,
+        **tree.judgement,
     )
     return clusters[list(CLUSTER_COLUMNS)], cells[list(CLUSTER_CELL_COLUMNS)]
 

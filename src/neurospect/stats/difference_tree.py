@@ -11,6 +11,15 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+JUDGEMENT_COLUMNS = {
+    "relabelings": "number of random relabelings",
+    "retrained": "whether the model was trained anew under each relabeling",
+    "exchanged": "how labels changed places: among all samples, within a column, families whole",
+    "blocks": "number of blocks of samples in both groups",
+    "never_exchanged": "number of these whose label no relabeling changes",
+    "target": "whether the labels were what the model was trained to tell apart: no, in part, yes",
+}
+
 
 class DifferenceTree:
     """Differences of two groups by weight, over steps and ranks.
@@ -19,12 +28,14 @@ class DifferenceTree:
     ----------
     differences
         Per node `difference` (step, rank), `permuted` (permutation, step, rank) and `tested`
-        (step, rank); attribute `groups` at the root.
+        (step, rank); at the root the attributes of `permuted_differences`: `groups`, and how labels
+        were permuted.
     """
 
     def __init__(self, differences: xr.DataTree) -> None:
         self.nodes = {name: node.to_dataset() for name, node in differences.children.items()}
         self.groups: tuple[str, str] = tuple(differences.attrs["groups"])
+        self._attributes = differences.attrs
         self.observed = self._values("difference")
         self.tested = {name: each.astype(bool) for name, each in self._values("tested").items()}
 
@@ -37,6 +48,19 @@ class DifferenceTree:
     def relabelings(self) -> int:
         """Number of random relabelings."""
         return len(next(iter(self.permuted.values()), ()))
+
+    @property
+    def judgement(self) -> dict[str, str | int | bool]:
+        """What must be known to judge the test, by `JUDGEMENT_COLUMNS`."""
+        known = self._attributes
+        return {
+            "relabelings": self.relabelings,
+            "retrained": bool(known["retrained"]),
+            "exchanged": known["exchanged"] or "among all samples",
+            "blocks": 2 * int(known["blocks_per_group"]),
+            "never_exchanged": int(known["blocks_never_exchanged"]),
+            "target": known["labels_are_target"],
+        }
 
     def cells(self, values: Mapping[str, Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
         """Table with one row per weight, step and rank.

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from neurospect.errors import BadInputError
-from neurospect.stats.difference_tree import DifferenceTree
+from neurospect.stats.difference_tree import JUDGEMENT_COLUMNS, DifferenceTree
 from neurospect.stats.false_discovery import q_values
 from neurospect.stats.max_statistic import max_statistic_test
 from neurospect.stats.t_tests import two_way_t_tests
@@ -26,8 +26,7 @@ PERMUTATION_COLUMNS = {
     "p": "family-wise p value over all weights, steps and ranks, by the maximum statistic",
     "threshold": "p is at most alpha where the absolute z reaches this",
     "alpha": "family-wise error rate",
-    "relabelings": "number of random relabelings",
-    "target": "whether the labels were what the model was trained to tell apart",
+    **JUDGEMENT_COLUMNS,
 }
 WEIGHT_COLUMNS = {
     "weight": "name of the weight, as in the model's named parameters",
@@ -39,8 +38,7 @@ WEIGHT_COLUMNS = {
     "p": "p value of the weight, by the maximum statistic over its steps and ranks",
     "q": "p corrected across weights, controlling the false discovery rate (Benjamini-Hochberg)",
     "alpha": "level at which the comparison is judged",
-    "relabelings": "number of random relabelings",
-    "target": "whether the labels were what the model was trained to tell apart",
+    **JUDGEMENT_COLUMNS,
 }
 T_TEST_COLUMNS = {
     "weight": "name of the weight, as in the model's named parameters",
@@ -54,21 +52,18 @@ T_TEST_COLUMNS = {
 }
 
 
-def permutation_table(
-    differences: xr.DataTree, *, alpha: float, labels_are_target: bool
-) -> pd.DataFrame:
+def permutation_table(differences: xr.DataTree, *, alpha: float) -> pd.DataFrame:
     """Test observed differences against those under permuted labels.
 
     Parameters
     ----------
     differences
         Per node `difference` (step, rank), `permuted` (permutation, step, rank) and `tested`
-        (step, rank); attribute `groups` at the root.
+        (step, rank); attributes at the root, as in `DifferenceTree`. Where the labels were what the
+        model learnt and it was not trained anew, they are not exchangeable under the null
+        hypothesis, which the table says.
     alpha
         Family-wise error rate.
-    labels_are_target
-        Whether the model was trained to tell the groups apart: the labels are then not
-        exchangeable under the null hypothesis, which the table says.
 
     Returns
     -------
@@ -81,14 +76,11 @@ def permutation_table(
     return cells.assign(
         threshold=result.threshold,
         alpha=alpha,
-        relabelings=tree.relabelings,
-        target=labels_are_target,
+        **tree.judgement,
     )[list(PERMUTATION_COLUMNS)]
 
 
-def weight_table(
-    differences: xr.DataTree, *, alpha: float, labels_are_target: bool
-) -> pd.DataFrame:
+def weight_table(differences: xr.DataTree, *, alpha: float) -> pd.DataFrame:
     """Test each weight as a whole, and correct across weights by the false discovery rate.
 
     Says in which weights groups differ where the family-wise error of `permutation_table` is too
@@ -96,7 +88,7 @@ def weight_table(
 
     Parameters
     ----------
-    differences, alpha, labels_are_target
+    differences, alpha
         As in `permutation_table`.
 
     Returns
@@ -118,8 +110,7 @@ def weight_table(
         p=p,
         q=q_values(p),
         alpha=alpha,
-        relabelings=tree.relabelings,
-        target=labels_are_target,
+        **tree.judgement,
     )[list(WEIGHT_COLUMNS)]
 
 

@@ -48,7 +48,7 @@ def spectra() -> Callable[..., xr.DataTree]:
 def differences() -> Callable[..., pd.DataFrame]:
     """Build a table of a permutation test with random but fixed values."""
 
-    def build(weights: int = 2, ranks: int = 5, *, target: bool = False) -> pd.DataFrame:
+    def build(weights: int = 2, ranks: int = 5, *, target: str = "no") -> pd.DataFrame:
         random = np.random.default_rng(ranks)
         rows = [
             (f"{2 * number}.weight", step, rank)
@@ -62,7 +62,8 @@ def differences() -> Callable[..., pd.DataFrame]:
         table["tested"] = table["rank"] < ranks
         table["p"] = np.where(table["tested"], random.uniform(0, 0.2, len(table)), np.nan)
         table["threshold"], table["alpha"], table["relabelings"] = 4.0999, 0.05, 1000
-        table["target"] = target
+        table["retrained"], table["exchanged"] = False, "among all samples"
+        table["blocks"], table["never_exchanged"], table["target"] = 24, 0, target
         return table
 
     return build

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -160,20 +161,46 @@ def test_strips_show_minus_log10_p_at_the_steps_and_ranks_asked_for(t_tests: pd.
     np.testing.assert_allclose(found, [3.0, 1.0])
 
 
-@pytest.mark.parametrize("target", [True, False])
+TARGET = "labels were the training target"
+IN_SITES = {"exchanged": "within each site, families whole"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "drawn", "target"),
+    [
+        ({}, "1000 relabelings", ""),
+        ({"target": "yes"}, "1000 relabelings", f"; {TARGET}"),
+        ({"target": "in part"}, "1000 relabelings", "; labels were in part the training target"),
+        (IN_SITES, "1000 relabelings within each site, families whole", ""),
+        (
+            IN_SITES | {"never_exchanged": 4},
+            "1000 relabelings within each site, families whole (4 of 24 blocks never exchanged)",
+            "",
+        ),
+        (
+            {"target": "yes", "retrained": True, "relabelings": 99},
+            "99 retrainings under permuted labels",
+            f"; {TARGET}, so networks were trained anew",
+        ),
+    ],
+)
 def test_the_figure_says_how_significance_was_decided(
     differences: Differences,
     t_tests: pd.DataFrame,
     drawn_texts: Callable[[Figure], list[Text]],
-    target: bool,
+    clashes: Callable[[Figure], list[str]],
+    facts: dict[str, Any],
+    drawn: str,
+    target: str,
 ) -> None:
-    figure = difference_figure(differences(target=target), t_tests, title="Classification")
+    figure = difference_figure(differences().assign(**facts), t_tests, title="Classification")
     texts = [text.get_text() for text in drawn_texts(figure)]
-    expected = "outlined: p ≤ .05, family-wise, maximum statistic over 1000 relabelings, |z| ≥ 4.10"
-    assert expected + ("; labels were the training target" if target else "") in texts
+    expected = f"outlined: p ≤ .05, family-wise, maximum statistic over {drawn}, |z| ≥ 4.10{target}"
+    assert expected in " ".join(texts)
     assert texts.count("paper's t-test (uncorrected)") == 2
     assert "larger in group 0 →" in texts
     assert "← larger in group 3" in texts
+    assert clashes(figure) == []
 
 
 def test_too_few_relabelings_for_any_significance_are_said(
@@ -193,7 +220,7 @@ def test_no_texts_of_the_figure_overlap(
 ) -> None:
     more = t_tests.replace({"weight": {"0.weight": "4.weight", "2.weight": "6.weight"}})
     tests = pd.concat([t_tests, more])
-    assert clashes(difference_figure(differences(weights, target=True), tests, title="A")) == []
+    assert clashes(difference_figure(differences(weights, target="yes"), tests, title="A")) == []
     assert clashes(difference_figure(differences(weights))) == []
 
 

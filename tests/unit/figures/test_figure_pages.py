@@ -29,7 +29,7 @@ def panels(spectra: Spectra, differences: Differences) -> Callable[[list[int], i
                 "name": "ABCDEFGHIJK"[place],
                 "title": f"Auto-encoding, {[32] * (count - 1)}, ReLU",
                 "kind": "differences" if place >= first_map else "trajectories",
-                "data": differences(count, target=place % 2 == 1)
+                "data": differences(count, target="yes" if place % 2 else "no")
                 if place >= first_map
                 else spectra(count, steps=30),
             }

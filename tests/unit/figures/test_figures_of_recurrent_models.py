@@ -45,7 +45,7 @@ def trained() -> tuple[xr.DataTree, dict[str, Any]]:
         monitoring=Monitoring("group", GROUPS, 1, 6, COMPARED, 5, 4),
     )
     differences = permuted_differences(done.blocks, COMPARED, permutations=60, seed=1)
-    judged: dict[str, Any] = {"alpha": 0.05, "labels_are_target": False}
+    judged = {"alpha": 0.05}
     clusters, cells = cluster_tables(differences, forming=1.5, **judged)
     tables = {
         "table": permutation_table(differences, **judged),

@@ -14,12 +14,20 @@ from neurospect.stats.group_differences import permutation_table
 
 SHAPES = {"0.weight": (6, 4), "2.weight": (6, 2)}
 STEPS = np.array([0, 1, 4, 9, 20, 50])
-OPTIONS = {"alpha": 0.05, "labels_are_target": False}
+FACTS = {
+    "groups": ["patients", "controls"],
+    "blocks_per_group": 6,
+    "blocks_never_exchanged": 2,
+    "exchanged": "within each site",
+    "labels_are_target": "in part",
+    "retrained": 0,
+}
+OPTIONS = {"alpha": 0.05}
 
 
 def differences(seed=0, relabelings=59):
     rng = np.random.default_rng(seed)
-    nodes = {"/": xr.Dataset(attrs={"groups": ["patients", "controls"]})}
+    nodes = {"/": xr.Dataset(attrs=FACTS)}
     for name, shape in SHAPES.items():
         every = rng.normal(size=(1 + relabelings, *shape)).cumsum(axis=1)
         tested = np.ones(shape, np.int8)

@@ -20,11 +20,19 @@ from neurospect.stats.max_statistic import max_statistic_test
 
 STEPS = {"0.weight": [0, 3, 9], "2.weight": [0, 3, 9]}
 RANKS = {"0.weight": 4, "2.weight": 2}
+FACTS = {
+    "groups": ["patients", "controls"],
+    "blocks_per_group": 6,
+    "blocks_never_exchanged": 2,
+    "exchanged": "within each site",
+    "labels_are_target": "in part",
+    "retrained": 0,
+}
 
 
 def differences(seed=0, relabelings=39):
     rng = np.random.default_rng(seed)
-    nodes = {"/": xr.Dataset(attrs={"groups": ["patients", "controls"]})}
+    nodes = {"/": xr.Dataset(attrs=FACTS)}
     for name, steps in STEPS.items():
         shape = (len(steps), RANKS[name])
         permuted = rng.normal(size=(relabelings, *shape))
@@ -60,7 +68,7 @@ def spectra(sizes=(9, 3, 6)):
 
 
 def test_the_permutation_table_has_its_documented_columns_and_a_row_for_every_cell():
-    table = permutation_table(differences(), alpha=0.05, labels_are_target=False)
+    table = permutation_table(differences(), alpha=0.05)
     assert list(table.columns) == list(PERMUTATION_COLUMNS)
     assert len(table) == 3 * 4 + 3 * 2
     cells = list(zip(table["weight"], table["step"], table["rank"], strict=True))
@@ -74,7 +82,7 @@ def test_the_permutation_table_has_its_documented_columns_and_a_row_for_every_ce
 
 def test_the_permutation_table_tells_of_every_cell_what_was_found_there():
     tree = differences()
-    table = permutation_table(tree, alpha=0.1, labels_are_target=True)
+    table = permutation_table(tree, alpha=0.1)
     test = max_statistic_test(
         {name: tree[name]["difference"].values for name in STEPS},
         {name: tree[name]["permuted"].values for name in STEPS},
@@ -93,7 +101,11 @@ def test_the_permutation_table_tells_of_every_cell_what_was_found_there():
     assert set(table["group_b"]) == {"controls"}
     assert set(table["relabelings"]) == {39}
     assert set(table["alpha"]) == {0.1}
-    assert table["target"].all()
+    assert set(table["target"]) == {"in part"}
+    assert set(table["exchanged"]) == {"within each site"}
+    assert set(table["retrained"]) == {False}
+    assert set(table["blocks"]) == {12}
+    assert set(table["never_exchanged"]) == {2}
 
 
 def test_one_maximum_runs_over_all_weights():
@@ -101,8 +113,8 @@ def test_one_maximum_runs_over_all_weights():
     tree = differences()
     smaller = tree.copy()
     del smaller["2.weight"]
-    both = permutation_table(tree, alpha=0.05, labels_are_target=False)
-    single = permutation_table(smaller, alpha=0.05, labels_are_target=False)
+    both = permutation_table(tree, alpha=0.05)
+    single = permutation_table(smaller, alpha=0.05)
     shared = both["weight"] == "0.weight"
     judged, alone = both.loc[shared, "p"].dropna(), single["p"].dropna()
     assert (judged >= alone).all()
@@ -113,7 +125,7 @@ def test_one_maximum_runs_over_all_weights():
 @pytest.mark.parametrize("seed", range(4))
 def test_each_weight_is_judged_by_the_largest_z_within_it(seed):
     tree = differences(seed)
-    options = {"alpha": 0.05, "labels_are_target": False}
+    options = {"alpha": 0.05}
     table = weight_table(tree, **options)
     cells = permutation_table(tree, **options)
     assert list(table.columns) == list(WEIGHT_COLUMNS)
@@ -135,7 +147,7 @@ def test_a_weight_without_tested_cells_keeps_its_row_and_counts_for_nothing(tmp_
     expected = tree.copy()
     del expected["2.weight"]
     tree["2.weight"]["tested"][:] = 0
-    options = {"alpha": 0.05, "labels_are_target": True}
+    options = {"alpha": 0.05}
     table = weight_table(tree, **options)
     assert table.loc[1, ["step", "rank", "z", "p", "q"]].isna().all()
     assert table.loc[0, "q"] == weight_table(expected, **options).loc[0, "q"]
@@ -172,7 +184,7 @@ def test_both_tables_are_the_same_after_their_inputs_were_written_and_read(tmp_p
     write_datatree(tmp_path / "differences.nc", differences())
     write_datatree(tmp_path / "spectra.nc", spectra())
     read = read_datatree(tmp_path / "differences.nc")
-    options = {"alpha": 0.05, "labels_are_target": False}
+    options = {"alpha": 0.05}
     assert permutation_table(read, **options).equals(permutation_table(differences(), **options))
     groups = ["patients", "controls"]
     read = read_datatree(tmp_path / "spectra.nc")
@@ -181,9 +193,7 @@ def test_both_tables_are_the_same_after_their_inputs_were_written_and_read(tmp_p
 
 @pytest.mark.parametrize("relabelings", [5, 39])
 def test_both_tables_are_written_with_every_column_described(tmp_path, relabelings):
-    permutation = permutation_table(
-        differences(relabelings=relabelings), alpha=0.05, labels_are_target=False
-    )
+    permutation = permutation_table(differences(relabelings=relabelings), alpha=0.05)
     for name, table, columns in (
         ("permutation_test", permutation, PERMUTATION_COLUMNS),
         ("t_tests", t_test_table(spectra(), ["patients", "controls"]), T_TEST_COLUMNS),
