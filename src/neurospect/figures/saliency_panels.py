@@ -34,6 +34,7 @@ CRITERION_WORDS = {
     "class_informative": "class informative activation",
     "pairwise_difference": "pairwise class difference",
 }
+SHORT_CRITERIA = {"class_informative": "informative", "pairwise_difference": "pairwise"}
 METHOD_WORDS = {
     "gradient_x_input": "gradient × input",
     "smoothgrad": "SmoothGrad",
@@ -42,6 +43,10 @@ METHOD_WORDS = {
 WHERE = "panels of maps"
 LEGEND_HEIGHT = 11.0
 """Height that `scale_legend` takes, mm."""
+HEADS = {"whole": 8.0, "broken": 10.8, "turned": 21.0}
+"""Height of a criterion's name with those of its columns, by how these are written, mm."""
+LABEL, LETTER = 16.0, 1.4
+"""Length of a turned name of a column, and of a letter, mm."""
 NAME_LINE = 2.7
 """Distance between lines of a row's name, mm."""
 
@@ -83,6 +88,16 @@ class MapPanel:
         if self.kind != "saliency":
             return ""
         return f"r = {decimals(self.correlation)}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """The panels of one criterion, by column and by row."""
+
+    criterion: str
+    columns: list[str]
+    rows: list[tuple[str, str]]
+    panels: dict[tuple[tuple[str, str], str], MapPanel]
 
 
 def words_of(name: str) -> str:
@@ -212,6 +227,39 @@ def _panel(place: int, row: dict[Any, Any]) -> MapPanel:
     )
 
 
+def blocks_of(panels: Sequence[MapPanel]) -> list[Block]:
+    """Sort panels by criterion; columns and rows in order of appearance."""
+    blocks = []
+    for criterion in in_their_order([panel.criterion for panel in panels]):
+        own = [panel for panel in panels if panel.criterion == criterion]
+        blocks.append(
+            Block(
+                criterion,
+                in_their_order([panel.column for panel in own]),
+                in_their_order([panel.row for panel in own]),
+                {(panel.row, panel.column): panel for panel in own},
+            )
+        )
+    return blocks
+
+
+def all_rows(blocks: Sequence[Block]) -> list[tuple[str, str]]:
+    """Rows of all blocks, each once."""
+    return in_their_order([row for block in blocks for row in block.rows])
+
+
+def names_written(columns: Sequence[str], pitch: float) -> str:
+    """Choose how names of columns are written so that they fit: a key of `HEADS`."""
+    if max(map(len, columns)) * LETTER <= pitch:
+        return "whole"
+    longest = max(len(part) for column in columns for part in _broken(column).split("\n"))
+    return "broken" if longest * LETTER <= pitch else "turned"
+
+
+def _broken(column: str) -> str:
+    return column.replace(" → ", " →\n")
+
+
 def scale_limit(values: NDArray[np.floating], percentile: float) -> float:
     """Where the colours of a map end: a percentile of its absolute values, 0 if all are zero."""
     sizes = np.abs(np.asarray(values, dtype=np.float64))
@@ -236,7 +284,7 @@ def map_norm(limit: float) -> Normalize:
     return Normalize(-limit, limit, clip=True)
 
 
-def write_row_name(
+def _write_row_name(
     figure: Figure, left: float, middle: float, row: tuple[str, str], width: float
 ) -> None:
     """Name a row beside its maps: the decoder, and the method under it, `middle` mm from the top.
@@ -250,6 +298,48 @@ def write_row_name(
     for place, text in enumerate(texts):
         y = middle + (place - (len(texts) - 1) / 2) * NAME_LINE
         text.set_y(1 - y / high)
+
+
+def name_block(
+    figure: Figure, left: float, top: float, place: int, blocks: Sequence[Block], width: float
+) -> None:
+    """Name the block of that place, with a letter if there are several."""
+    letter = f"{'abcdefgh'[place]}  " if len(blocks) > 1 else ""
+    name = blocks[place].criterion
+    said = add_text(
+        figure, left, top + 0.5, letter + criterion_words(name), weight="bold", size=SMALL
+    )
+    fit_text(said, width, letter + SHORT_CRITERIA.get(name, words_of(name)))
+
+
+def name_rows(
+    figure: Figure,
+    rows: Sequence[tuple[str, str]],
+    left: float,
+    top: float,
+    high: float,
+    between: float,
+    width: float,
+) -> None:
+    """Name rows of maps that are `high` mm and `between` mm apart, each decoder once."""
+    before = ""
+    for place, (decoder, method) in enumerate(rows):
+        middle = top + place * (high + between) + high / 2
+        shown = "" if method and decoder == before else decoder
+        _write_row_name(figure, left, middle, (shown, method), width - 2.0)
+        before = decoder
+
+
+def name_column(
+    figure: Figure, middle: float, foot: float, column: str, names: str, pitch: float
+) -> None:
+    """Write the name of a column, its lower edge at `foot` mm, as `names_written` chose."""
+    turned = names == "turned"
+    look = {"va": "bottom", "linespacing": 1.0, "multialignment": "left" if turned else "center"}
+    words = column if names == "whole" else _broken(column)
+    label = add_text(figure, middle, foot, words, size=SMALL, **look)
+    fit_text(label, LABEL if turned else pitch - 0.6)
+    label.set(ha="center", rotation=90 if turned else 0)
 
 
 def scale_legend(figure: Figure, left: float, top: float) -> None:

@@ -13,25 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurospect.errors import BadInputError
 from neurospect.figures.keys import LINE, add_lines, wrapped
-from neurospect.figures.layout import add_axes, add_text, fit_text, new_figure
+from neurospect.figures.layout import add_axes, add_text, new_figure
 from neurospect.figures.saliency_panels import (
+    HEADS,
     LEGEND_HEIGHT,
-    MapPanel,
-    criterion_words,
-    in_their_order,
+    Block,
+    all_rows,
+    blocks_of,
     limit_said,
     map_norm,
+    name_block,
+    name_column,
+    name_rows,
+    names_written,
     read_panels,
     scale_legend,
     scale_limit,
-    write_row_name,
 )
 from neurospect.figures.style import (
     LARGE,
     NOISE,
     PAGE_HEIGHT,
     PAGE_WIDTH,
-    SMALL,
     difference_colours,
     paper_style,
 )
@@ -40,14 +43,10 @@ MARGIN, NAMES = 3.0, 34.0
 """Left and right margin, and the width of the names of rows, mm."""
 GAP, BETWEEN = 1.6, 5.0
 """From a map to the next, at least, and what comes to it between criteria, mm."""
-HEADS = {"whole": 8.0, "broken": 10.8, "turned": 21.0}
-"""Height of a criterion's name with those of its columns, by how these are written, mm."""
 SAID, SAID_WIDE, ONE_LINE = 6.0, 3.8, 18.0
 """Heights of the words under a map, also of one that is `ONE_LINE` mm wide; mm."""
 UNDER = 1.0
 """Under a block, mm."""
-LABEL, LETTER = 16.0, 1.4
-"""Length of a turned name of a column, and of a letter, mm."""
 LARGEST, SMALLEST = 26.0, 6.0
 """Width and height of a map, mm."""
 NARROWEST, WIDEST = 9.6, 12.0
@@ -58,16 +57,6 @@ KEY = 80.0
 """Width of the explanation of the colours, mm."""
 LETTERS = 5.5
 """Size of the words under a map, points."""
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The panels of one criterion, by column and by row."""
-
-    criterion: str
-    columns: list[str]
-    rows: list[tuple[str, str]]
-    panels: dict[tuple[tuple[str, str], str], MapPanel]
 
 
 @dataclass(frozen=True)
@@ -137,7 +126,7 @@ def saliency_rows(
         nobody could see the maps.
     """
     values = _checked(maps, panels)
-    blocks = _blocks(read_panels(panels, len(values)))
+    blocks = blocks_of(read_panels(panels, len(values)))
     lines = wrapped(_lines(averaged_over, across, down), PAGE_WIDTH - 2 * MARGIN - KEY)
     head = 8.0 if title else 2.0
     foot = max(LEGEND_HEIGHT, len(lines) * LINE) + 3.0
@@ -146,14 +135,14 @@ def saliency_rows(
     figure = new_figure(PAGE_WIDTH, bottom + foot)
     if title:
         add_text(figure, MARGIN, 2.5, title, size=LARGE, weight="bold")
-    rows = _all_rows(blocks)
+    rows = all_rows(blocks)
     left, top = MARGIN + NAMES, head
     for place, block in enumerate(blocks):
         shown = rows if layout.beside else block.rows
         if place == 0 or not layout.beside:
-            _name_rows(figure, shown, top, layout)
-        letter = "abcdefgh"[place] if len(blocks) > 1 else ""
-        _draw_block(figure, block, letter, values, shown, left, top, layout)
+            name_rows(figure, shown, MARGIN, top + layout.head, layout.high, layout.said, NAMES)
+        name_block(figure, left, top, place, blocks, len(block.columns) * layout.pitch)
+        _draw_block(figure, block, values, shown, left, top, layout)
         if layout.beside:
             left += len(block.columns) * layout.pitch + BETWEEN
         else:
@@ -185,22 +174,7 @@ def _checked(maps: ArrayLike, panels: pd.DataFrame) -> NDArray[np.float64]:
     return values
 
 
-def _blocks(panels: Sequence[MapPanel]) -> list[_Block]:
-    blocks = []
-    for criterion in in_their_order([panel.criterion for panel in panels]):
-        own = [panel for panel in panels if panel.criterion == criterion]
-        blocks.append(
-            _Block(
-                criterion,
-                in_their_order([panel.column for panel in own]),
-                in_their_order([panel.row for panel in own]),
-                {(panel.row, panel.column): panel for panel in own},
-            )
-        )
-    return blocks
-
-
-def _layout(blocks: Sequence[_Block], shape: float, room: float) -> _Layout:
+def _layout(blocks: Sequence[Block], shape: float, room: float) -> _Layout:
     """Lay blocks out so that maps are as large as the page allows."""
     found = [_laid(blocks, shape, room, beside=beside) for beside in (True, False)]
     best = max(found, key=lambda layout: layout.wide * layout.high)
@@ -210,22 +184,22 @@ def _layout(blocks: Sequence[_Block], shape: float, room: float) -> _Layout:
         raise BadInputError(
             "panels of maps",
             "columns and rows",
-            found=f"{columns} columns, {len(_all_rows(blocks))} rows",
+            found=f"{columns} columns, {len(all_rows(blocks))} rows",
             expected=f"maps of at least {SMALLEST:g} mm on a page",
             remedy="Show fewer classes, or fewer methods, in one figure.",
         )
     return best
 
 
-def _laid(blocks: Sequence[_Block], shape: float, room: float, *, beside: bool) -> _Layout:
+def _laid(blocks: Sequence[Block], shape: float, room: float, *, beside: bool) -> _Layout:
     if beside:
         columns = sum(len(block.columns) for block in blocks)
-        gaps, lines, heads = (len(blocks) - 1) * BETWEEN, len(_all_rows(blocks)), 1
+        gaps, lines, heads = (len(blocks) - 1) * BETWEEN, len(all_rows(blocks)), 1
     else:
         columns, gaps = max(len(block.columns) for block in blocks), 0.0
         lines, heads = sum(len(block.rows) for block in blocks), len(blocks)
     pitch = (PAGE_WIDTH - 2 * MARGIN - NAMES - gaps + GAP) / columns
-    names = _written([column for block in blocks for column in block.columns], pitch)
+    names = names_written([column for block in blocks for column in block.columns], pitch)
     room -= heads * (HEADS[names] + UNDER)
     wide = pitch - GAP
     high = room / lines - (SAID_WIDE if wide >= ONE_LINE else SAID)
@@ -238,60 +212,29 @@ def _laid(blocks: Sequence[_Block], shape: float, room: float, *, beside: bool) 
     return _Layout(beside, wide, high, min(pitch, max(wide + GAP, WIDEST)), names)
 
 
-def _written(columns: Sequence[str], pitch: float) -> str:
-    """Choose how names of columns are written so that they fit: a key of `HEADS`."""
-    if max(map(len, columns)) * LETTER <= pitch:
-        return "whole"
-    longest = max(len(part) for column in columns for part in _broken(column).split("\n"))
-    return "broken" if longest * LETTER <= pitch else "turned"
-
-
-def _broken(column: str) -> str:
-    return column.replace(" → ", " →\n")
-
-
-def _all_rows(blocks: Sequence[_Block]) -> list[tuple[str, str]]:
-    return in_their_order([row for block in blocks for row in block.rows])
-
-
 def _block_height(rows: int, layout: _Layout) -> float:
     return layout.head + rows * (layout.high + layout.said) + UNDER
 
 
-def _total_height(blocks: Sequence[_Block], layout: _Layout) -> float:
+def _total_height(blocks: Sequence[Block], layout: _Layout) -> float:
     if layout.beside:
-        return _block_height(len(_all_rows(blocks)), layout)
+        return _block_height(len(all_rows(blocks)), layout)
     return sum(_block_height(len(block.rows), layout) for block in blocks)
-
-
-def _name_rows(
-    figure: Figure, rows: Sequence[tuple[str, str]], top: float, layout: _Layout
-) -> None:
-    before = ""
-    for place, (decoder, method) in enumerate(rows):
-        middle = top + layout.head + place * (layout.high + layout.said) + layout.high / 2
-        shown = "" if method and decoder == before else decoder
-        write_row_name(figure, MARGIN, middle, (shown, method), NAMES - 2.0)
-        before = decoder
 
 
 def _draw_block(
     figure: Figure,
-    block: _Block,
-    letter: str,
+    block: Block,
     values: NDArray[np.float64],
     rows: Sequence[tuple[str, str]],
     left: float,
     top: float,
     layout: _Layout,
 ) -> None:
-    wide = len(block.columns) * layout.pitch
-    name = f"{letter}  {criterion_words(block.criterion)}".strip()
-    said = add_text(figure, left, top + 0.5, name, weight="bold", size=SMALL)
-    fit_text(said, wide)
     for number, column in enumerate(block.columns):
         x = left + number * layout.pitch
-        _name_column(figure, x + layout.wide / 2, top, column, layout)
+        foot = top + layout.head - 0.8
+        name_column(figure, x + layout.wide / 2, foot, column, layout.names, layout.pitch)
         for place, row in enumerate(rows):
             panel = block.panels.get((row, column))
             if panel is not None:
@@ -303,16 +246,6 @@ def _draw_block(
                 words = between.join(filter(None, (panel.correlation_said, limit_said(limit))))
                 under = {"size": LETTERS, "ha": "center", "linespacing": 1.15}
                 add_text(figure, x + layout.wide / 2, y + layout.high + 0.5, words, **under)
-
-
-def _name_column(figure: Figure, middle: float, top: float, column: str, layout: _Layout) -> None:
-    foot = top + layout.head - 0.8
-    words = column if layout.names == "whole" else _broken(column)
-    turned = layout.names == "turned"
-    look = {"va": "bottom", "linespacing": 1.0, "multialignment": "left" if turned else "center"}
-    label = add_text(figure, middle, foot, words, size=SMALL, **look)
-    fit_text(label, LABEL if turned else layout.pitch - 0.6)
-    label.set(ha="center", rotation=90 if turned else 0)
 
 
 def draw_map(axes: Axes, values: NDArray[np.float64]) -> float:
