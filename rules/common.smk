@@ -463,6 +463,8 @@ def figures_of_all_experiments():
             page, panels = PAGE.format(**at), PANEL.format(**at, panel="{panel}")
             figures.append(f"{page}/figure")
             figures += collect(f"{panels}/trajectories", panel=list(chosen.models))
+            if chosen.spectra.over_ties:
+                figures += collect(f"{panels}/ties", panel=list(chosen.models))
             figures += collect(
                 f"{panels}/{{figure}}",
                 figure=["group_differences", "effect_sizes"],

@@ -31,6 +31,39 @@ rule draw_trajectories:
         "../scripts/draw_trajectories.py"
 
 
+# Draw gradients over ties
+# Time steps, tokens or kernel positions; of experiments that record them (spectra.over_ties).
+rule draw_ties:
+    input:
+        spectra=f"{PANEL}/spectra.nc",
+    output:
+        png=report(
+            f"{PANEL}/ties.png",
+            caption="../workflow/report/ties.rst",
+            category=report_category,
+            labels=report_labels("gradients over ties"),
+        ),
+        svg=f"{PANEL}/ties.svg",
+        pdf=f"{PANEL}/ties.pdf",
+        table=f"{PANEL}/ties.tsv",
+        table_columns=f"{PANEL}/ties.json",
+        record=f"{PANEL}/draw_ties.record.json",
+    log:
+        f"{PANEL}/draw_ties.log",
+    benchmark:
+        f"{PANEL}/draw_ties.benchmark.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        title=panel_title,
+        code=code_of("draw_ties"),
+        environment=pins_of("figures"),
+    message:
+        "Drawing ties of {wildcards.experiment}, panel {wildcards.panel}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_ties.py"
+
+
 # Draw the group differences of a panel
 # Step by rank, with the permutation threshold; the paper's t-tests beside it.
 rule draw_group_differences:

@@ -112,6 +112,11 @@ def share_colours() -> Colormap:
     return ListedColormap([blues(0.95 * i / 256) for i in range(257)], name="shares")
 
 
+def tie_colours() -> Colormap:
+    """Colours of sizes, dark to bright, apart from those of ranks, differences and shares."""
+    return mpl.colormaps["magma"]
+
+
 def rank_norm(highest: int) -> LogNorm:
     """Scale of ranks 1 to `highest`: logarithmic, so that the first ranks are told apart."""
     return LogNorm(1, max(highest, 2))
