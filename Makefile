@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
 	@touch $@
 
-demo: $(READY)  ## figure 1 on real digits, from raw file to report, in minutes
+demo: $(READY)  ## figures 1 to 8 on real digits and simulated data, raw files to report, in minutes
 	$(SNAKEMAKE) --quiet host reason --configfile config/demo.yaml
 	$(SNAKEMAKE) --quiet all --configfile config/demo.yaml --report results/report.html
 	$(BIN)/neurospect audit results

@@ -3,13 +3,15 @@
 from typing import Any
 
 from neurospect.arrays.atomic import write_text
+from neurospect.figures.preview import preview
 from neurospect.provenance.job import recorded_job
 from neurospect.provenance.trace import chain_html, trace
 
 
 def main(snakemake: Any) -> None:
     with recorded_job(snakemake):
-        write_text(snakemake.output.chain, chain_html(trace(snakemake.input.figure)))
+        figure = snakemake.input.figure
+        write_text(snakemake.output.chain, chain_html(trace(figure), preview(figure)))
 
 
 if "snakemake" in globals():

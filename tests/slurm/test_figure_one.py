@@ -16,7 +16,7 @@ from submitted_workflow import (
     submitted_job_ids,
 )
 
-CONFIGFILES = ["config/demo.yaml", "tests/workflow/tiny.yaml"]
+CONFIGFILES = ["tests/workflow/tiny.yaml"]
 
 # Too light for a job of its own: what snakemake runs where it runs itself.
 LIGHT_RULES = {"trace_figure"}

@@ -31,6 +31,8 @@ COLUMNS = (
 )
 MOST_WEIGHTS = 60
 """Weights that a figure shows at most."""
+NOT_TARGET = ("False", "no")
+"""Entries of a table that say that labels were not the training target."""
 
 
 @paper_style()
@@ -160,7 +162,7 @@ def _limit(effects: pd.DataFrame) -> float:
 
 def _target(weights: pd.DataFrame | None) -> list[str]:
     """Say what p and q cannot mean, where the labels were what the model learned."""
-    if weights is None or "target" not in weights or not bool(weights["target"].iloc[0]):
+    if weights is None or "target" not in weights or str(weights["target"].iloc[0]) in NOT_TARGET:
         return []
     return ["p and q: labels were the training target"]
 

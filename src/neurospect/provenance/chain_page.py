@@ -34,13 +34,15 @@ a { color: var(--mark); }
 """
 
 
-def chain_html(chain: Chain) -> str:
+def chain_html(chain: Chain, preview: bytes | None = None) -> str:
     """Write a chain as a page that stands alone.
 
     Parameters
     ----------
     chain
         From `neurospect.provenance.trace.trace`.
+    preview
+        The figure made small, as WebP, to be shown instead of the figure itself.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def chain_html(chain: Chain) -> str:
             f'<p class="quiet">recipe <code>{chain.recipe}</code><br>',
             f"sha256 <code>{chain.sha256}</code></p>",
             *_warnings(chain),
-            _picture(chain),
+            _picture(chain, preview),
             f"<p>{_counted(chain)} The figure's own step comes first.</p>",
             *sections,
             "</body></html>",
@@ -82,12 +84,12 @@ def _warnings(chain: Chain) -> Iterable[str]:
         )
 
 
-def _picture(chain: Chain) -> str:
+def _picture(chain: Chain, preview: bytes | None) -> str:
     kinds = {".png": "image/png", ".svg": "image/svg+xml"}
-    kind = kinds.get(chain.figure.suffix)
+    kind = "image/webp" if preview else kinds.get(chain.figure.suffix)
     if kind is None:
         return ""
-    data = base64.b64encode(chain.figure.read_bytes()).decode()
+    data = base64.b64encode(preview or chain.figure.read_bytes()).decode()
     return f'<p><img alt="{escape(chain.figure.name)}" src="data:{kind};base64,{data}"></p>'
 
 

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,10 +14,12 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from neurospect.errors import BadInputError
 from neurospect.figures.layout import add_text, fit_text, new_figure, width_of
 from neurospect.figures.page import figure_page
+from neurospect.figures.preview import preview
 from neurospect.figures.saving import save_figure
 from neurospect.figures.style import paper_style
 from neurospect.provenance.tags import read_recipe
@@ -52,6 +55,37 @@ def test_a_figure_drawn_twice_has_the_same_bytes(
     first, second = save(tmp_path / "first"), save(tmp_path / "second")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_png_of_few_colours_looks_like_the_drawing(
+    tmp_path: Path, differences: Callable[..., pd.DataFrame]
+) -> None:
+    page = figure_page(
+        "Digits", [{"name": "B", "title": "b", "kind": "differences", "data": differences(2)}]
+    )
+    save_figure(page, [tmp_path / "few.png"], RECIPE)
+    with paper_style():
+        page.savefig(tmp_path / "all.png", dpi=300)
+    with Image.open(tmp_path / "few.png") as few, Image.open(tmp_path / "all.png") as whole:
+        assert few.mode == "P"
+        assert few.info["dpi"] == whole.info["dpi"]
+        shown, drawn = (np.asarray(each.convert("RGB"), dtype=int) for each in (few, whole))
+    apart = np.abs(shown - drawn).max(axis=-1)
+    assert apart.mean() < 1
+    assert np.quantile(apart, 0.99) < 12
+
+
+def test_a_preview_is_small_and_the_same_each_time(
+    tmp_path: Path, save: Callable[[Path], list[Path]]
+) -> None:
+    figure = save(tmp_path)[0]
+    small = preview(figure)
+    assert small == preview(figure)
+    with Image.open(BytesIO(small)) as shown, Image.open(figure) as whole:
+        assert shown.format == "WEBP"
+        assert shown.width == 720
+        assert shown.height / shown.width == pytest.approx(whole.height / whole.width, rel=0.01)
+    assert len(small) < figure.stat().st_size
 
 
 def test_every_format_carries_the_recipe_and_no_date(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 from html.parser import HTMLParser
@@ -170,6 +171,13 @@ def test_the_page_stands_alone_and_closes_what_it_opens(project: Project) -> Non
     assert inside == {"step-2"}
     assert inside <= page.ids
     assert all(link.startswith(("#", "data:image/svg+xml")) for link in page.links)
+
+
+def test_a_page_shows_the_preview_that_it_is_given_and_not_the_figure(project: Project) -> None:
+    chain = trace(merge(project))
+    html = chain_html(chain, preview=b"RIFF small WEBP")
+    assert f"data:image/webp;base64,{base64.b64encode(b'RIFF small WEBP').decode()}" in html
+    assert "data:image/svg+xml" not in html
 
 
 def test_the_page_tells_everything_and_escapes_it(project: Project) -> None:
