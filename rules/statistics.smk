@@ -59,6 +59,7 @@ rule retrain:
         learning_rate=of_experiment("training.learning_rate"),
         precision=of_experiment("training.precision"),
         spectra_every=of_experiment("spectra.every"),
+        engine=of_experiment("spectra.engine"),
         compared_groups=of_compared_panel(groups_compared_in_panel),
         blocks_per_group=of_experiment("permutation.blocks_per_group"),
         block_steps=of_experiment("permutation.steps"),

@@ -40,6 +40,7 @@ def main(snakemake: Any) -> None:
                 levels=params.group_levels,
                 every=params.spectra_every,
                 factors_every=params.spectra_every,
+                engine=params.engine,
                 compared=params.compared_groups,
                 blocks_per_group=params.blocks_per_group,
                 block_steps=params.block_steps,

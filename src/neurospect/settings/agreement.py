@@ -22,6 +22,8 @@ from neurospect.settings.models import kind_of_panel
 
 # The figures' page lies beside the panels.
 RESERVED_PANEL = "page"
+# Families that use each weight once.
+WITHOUT_TIES = ("linear", "mlp")
 SHARES: tuple[Place, ...] = (("splits", "training"), ("splits", "validation"), ("splits", "test"))
 
 
@@ -51,6 +53,7 @@ def faults_of_experiment(experiment: Stated, config: Stated) -> Iterator[BadInpu
     yield from repetitions(experiment, ("groups", "levels"))
     yield from _panels(experiment)
     yield from _factors(experiment)
+    yield from _ties(experiment)
     yield from _relabelings(experiment)
     yield from _strata(experiment)
     yield from faults_of_array(experiment, config)
@@ -232,6 +235,17 @@ def _factors(experiment: Stated) -> Iterator[BadInputError]:
             found=experiment[factors],
             expected=f"a multiple of spectra.every ({experiment[every]})",
             remedy="Mend one of the two.",
+        )
+
+
+def _ties(experiment: Stated) -> Iterator[BadInputError]:
+    ties, model = ("spectra", "over_ties"), ("model",)
+    if experiment.sound(ties, model) and experiment[ties] and experiment[model] in WITHOUT_TIES:
+        yield experiment.fault(
+            ties,
+            found=f"true, for {experiment[model]}",
+            expected="a model that uses its weights over time, tokens or the positions of a kernel",
+            remedy="Leave over_ties out, or choose another family of models.",
         )
 
 

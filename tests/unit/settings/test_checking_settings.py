@@ -205,6 +205,7 @@ def test_a_fault_of_the_configuration_names_file_and_field(folder, config, field
         ({"training": {"learning_rate": "fast"}}, "training.learning_rate", "a number. Write a"),
         ({"training": {"batch_size": 10}}, "training.batch_size", "panel G compares groups"),
         ({"spectra": {"every": 3}}, "spectra.factors_every", "found 50, expected a multiple of"),
+        ({"spectra": {"over_ties": True}}, "spectra.over_ties", "found true, for mlp, expected"),
         ({"permutation": {"alpha": 0.001, "permutations": 500}}, "permutation.permutations", "999"),
         ({"target": "digits"}, "target", "found digits, .*digit"),
         (
