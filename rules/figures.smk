@@ -180,6 +180,10 @@ rule draw_page:
         ),
         svg=f"{PAGE}/figure.svg",
         pdf=f"{PAGE}/figure.pdf",
+        trajectories=f"{PAGE}/trajectories.tsv",
+        trajectories_columns=f"{PAGE}/trajectories.json",
+        differences=f"{PAGE}/group_differences.tsv",
+        differences_columns=f"{PAGE}/group_differences.json",
         record=f"{PAGE}/draw_page.record.json",
     log:
         f"{PAGE}/draw_page.log",

@@ -3,10 +3,17 @@
 from typing import Any
 
 from neurospect.arrays.labelled import read_datatree
-from neurospect.arrays.tables import read_table
+from neurospect.arrays.tables import read_table, write_table
 from neurospect.figures.page import figure_page
+from neurospect.figures.page_tables import (
+    PAGE_TRAJECTORY_COLUMNS,
+    PANEL,
+    page_differences,
+    page_trajectories,
+)
 from neurospect.figures.saving import save_figure
 from neurospect.provenance.job import recorded_job
+from neurospect.stats.group_differences import PERMUTATION_COLUMNS
 
 TEXT = ["weight", "group_a", "group_b"]
 
@@ -40,6 +47,8 @@ def main(snakemake: Any) -> None:
         ]
         figure = figure_page(params.title, panels)
         save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        write_table(output.trajectories, page_trajectories(panels), PAGE_TRAJECTORY_COLUMNS)
+        write_table(output.differences, page_differences(panels), PANEL | PERMUTATION_COLUMNS)
 
 
 if "snakemake" in globals():

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from neurospect.errors import BadInputError
 from neurospect.figures import keys
-from neurospect.figures.group_differences import STEP_LABEL, weight_level
+from neurospect.figures.group_differences import STEP_LABEL, target_words, weight_level
 from neurospect.figures.layout import Grid, add_axes, add_text, fit_text, new_figure
 from neurospect.figures.style import (
     COLUMN_WIDTH,
@@ -31,8 +31,6 @@ COLUMNS = (
 )
 MOST_WEIGHTS = 60
 """Weights that a figure shows at most."""
-NOT_TARGET = ("False", "no")
-"""Entries of a table that say that labels were not the training target."""
 
 
 @paper_style()
@@ -162,9 +160,8 @@ def _limit(effects: pd.DataFrame) -> float:
 
 def _target(weights: pd.DataFrame | None) -> list[str]:
     """Say what p and q cannot mean, where the labels were what the model learned."""
-    if weights is None or "target" not in weights or str(weights["target"].iloc[0]) in NOT_TARGET:
-        return []
-    return ["p and q: labels were the training target"]
+    words = "" if weights is None or "target" not in weights else target_words(weights)
+    return [f"p and q: {words}"] if words else []
 
 
 def _lines(effects: pd.DataFrame, rank: int, weights: int, limit: float) -> list[str]:

@@ -290,8 +290,13 @@ def significance_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def target_words(table: pd.DataFrame) -> str:
-    """Words where the labels were what the model was trained to tell apart; else none."""
-    check_table(table)
+    """Words where the labels were what the model was trained to tell apart; else none.
+
+    Parameters
+    ----------
+    table
+        Of any test of the comparison, with columns target and retrained.
+    """
     first = table.iloc[0]
     words = {
         "no": "",

@@ -18,8 +18,6 @@ from neurospect.settings.cohort_models import (
     TaskMapSettings,
 )
 
-# Columns that cross two others, a blank between their values, the last without blanks.
-CROSSED = {"diagnosis_sex": ("diagnosis", "sex")}
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -288,26 +286,6 @@ class Experiment(ExperimentData):
     def comparisons(self) -> dict[str, ComparisonPanel]:
         """Panels that compare groups within a model."""
         return {n: p for n, p in self.panels.items() if isinstance(p, ComparisonPanel)}
-
-    def labels_are_target(self, panel: str) -> bool:
-        """Tell whether two groups differ in what the model compared in `panel` learns.
-
-        Patients and controls of one sex do, where the model tells diagnoses apart.
-        """
-        comparison = self.comparisons[panel]
-        if self.models[comparison.compares].task != "classification":
-            return False
-        first, second = (self._classes_of(group) for group in comparison.groups)
-        learnt = CROSSED.get(self.target, (self.target,))
-        return any(first[name] != second[name] for name in learnt if name in first)
-
-    def _classes_of(self, group: str) -> dict[str, str]:
-        """Return the classes that a level of the groups' column stands for, by their column."""
-        columns = CROSSED.get(self.groups.column, (self.groups.column,))
-        values = group.rsplit(" ", len(columns) - 1)
-        # a level that is not crossed is what it is, whatever its column is called
-        whole = len(values) != len(columns)
-        return {name: group if whole else values[at] for at, name in enumerate(columns)}
 
     def compared_groups(self, panel: str) -> list[str]:
         """Return the groups compared within the model of `panel`, in the order of the levels."""

@@ -121,32 +121,3 @@ def test_compared_groups_come_in_the_order_of_the_levels():
     assert experiment.compared_groups("A") == ["0", "1", "3"]
     assert list(experiment.models) == ["A"]
     assert list(experiment.comparisons) == ["G", "H"]
-
-
-@pytest.mark.parametrize(
-    ("target", "column", "groups", "tell"),
-    [
-        ("digit", "digit", ["0", "3"], True),
-        ("diagnosis", "diagnosis_sex", ["patient male", "control male"], True),
-        ("diagnosis", "diagnosis_sex", ["patient male", "patient female"], False),
-        ("sex", "diagnosis_sex", ["mild autism male", "mild autism female"], True),
-        ("sex", "diagnosis_sex", ["mild autism male", "control male"], False),
-        ("diagnosis_sex", "diagnosis", ["patient", "control"], True),
-        ("diagnosis", "diagnosis_sex", ["patient", "control"], True),
-        ("diagnosis", "site", ["north", "south"], False),
-    ],
-)
-def test_labels_are_the_target_where_the_groups_differ_in_what_is_learnt(
-    target, column, groups, tell
-):
-    content = stated(CONFIG / "experiments" / "mnist_mlp.yaml")
-    content |= {"target": target, "groups": {"column": column, "levels": groups}}
-    content["panels"] = {
-        "A": {"task": "autoencoding", "widths": [3]},
-        "B": {"task": "classification", "widths": [3]},
-        "G": {"compares": "A", "groups": groups},
-        "H": {"compares": "B", "groups": groups},
-    }
-    experiment = Experiment.model_validate(content)
-    assert not experiment.labels_are_target("G")
-    assert experiment.labels_are_target("H") == tell
