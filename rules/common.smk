@@ -54,6 +54,15 @@ OF_NO_PEOPLE = ("mnist", "sinusoid", "synthetic-tasks", "block-digits")
 OF_VOLUMES = ("simulated-freesurfer", "freesurfer")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
 EXPERIMENTS = {**SETTINGS.experiments, **SETTINGS.saliency}
+SUMMARISED = (
+    "accuracy",
+    "temperature",
+    "temperatures",
+    "sanity_checks",
+    "retraining",
+    "removal_curves",
+    "mean_map_tests",
+)
 SALIENCY_EXPERIMENTS = "|".join(SETTINGS.saliency) or NOTHING
 ACTIVATION_NAMES = {
     "relu": "ReLU",
@@ -405,6 +414,57 @@ def map_masks(wildcards):
 def maps_of_decoder(wildcards):
     """Options by method, of the maps that are made of a decoder."""
     return experiment(wildcards).maps_of(wildcards.decoder)
+
+
+def options_of_removal(wildcards):
+    """Options of the maps by which values are removed."""
+    chosen = experiment(wildcards)
+    return chosen.maps.options[chosen.removal.method]
+
+
+def of_decoders(names, file):
+    """One file of every decoder and seed; `names` says which decoders an experiment has."""
+
+    def paths(wildcards):
+        of_all = {**wildcards, "table": wildcards.get("table")}
+        return [
+            f"{DECODER}/{file}".format(**of_all, decoder=name, seed=seed)
+            for name in names(experiment(wildcards))
+            for seed in SETTINGS.config.seeds
+        ]
+
+    return paths
+
+
+def of_every_decoder(file):
+    return of_decoders(attrgetter("decoders"), file)
+
+
+def of_every_penalty(file):
+    return of_decoders(attrgetter("penalised"), file)
+
+
+def tables_of_saliency():
+    """What is made of every saliency experiment: the tables of all its decoders together."""
+    tables = []
+    for name, chosen in SETTINGS.saliency.items():
+        asked = {
+            "criteria": True,
+            "accuracy": True,
+            "temperature": True,
+            "temperatures": chosen.criteria.temperatures,
+            "baselines": chosen.baselines,
+            "regularisation": chosen.penalised,
+            "sanity_checks": chosen.sanity_checks,
+            "retraining": chosen.removal,
+            "removal_curves": chosen.removal,
+            "mean_map_tests": chosen.significance,
+        }
+        summary = DECODERS.format(cohort=chosen.cohort, experiment=name)
+        tables += [
+            f"{summary}/{table}.tsv" for table, wanted in asked.items() if wanted
+        ]
+    return tables
 
 
 def decoder_trained(wildcards):

@@ -7,6 +7,7 @@ from typing import Any
 from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.arrays.tables import write_table
 from neurospect.provenance.job import recorded_job
+from neurospect.saliency.decoder_files import write_decoder_table
 from neurospect.saliency.decoders import (
     ACCURACY_COLUMNS,
     TEMPERATURE_COLUMNS,
@@ -49,8 +50,9 @@ def main(snakemake: Any) -> None:
             raise
         write_checkpoint(output.model, {"model": trained.model.state_dict()})
         write_table(output.history, trained.history, HISTORY_COLUMNS)
-        write_table(output.accuracy, trained.accuracy, ACCURACY_COLUMNS)
-        write_table(output.temperature, trained.temperature, TEMPERATURE_COLUMNS)
+        whose = {name: str(snakemake.wildcards[name]) for name in ("decoder", "seed")}
+        write_decoder_table(output.accuracy, trained.accuracy, ACCURACY_COLUMNS, **whose)
+        write_decoder_table(output.temperature, trained.temperature, TEMPERATURE_COLUMNS, **whose)
         checkpoint.unlink(missing_ok=True)
 
 

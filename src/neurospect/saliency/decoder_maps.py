@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,6 @@ from torch import Tensor, nn
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import LINEAR_METHODS, Methods, judged_maps
 from neurospect.saliency.map_targets import MapTargets
-
-log = logging.getLogger(__name__)
 
 UNITS = {
     "gradient": "probability per unit of the input",
@@ -149,7 +146,7 @@ def _tree(
         coords=labels,
         attrs={"templates": targets.of, "temperature": temperature, "differentiated": of},
     )
-    root["template"].attrs = {"long_name": "mean input of the class over the training split"}
+    root["template"].attrs = {"long_name": "mean input of the class over the test split"}
     if targets.space is not None:
         root["affine"] = (("mm", "voxel"), _affine_of_box(targets))
         root["affine"].attrs = {"long_name": "voxels of the maps to mm", "units": "mm"}
@@ -179,26 +176,3 @@ def _affine_of_box(targets: MapTargets) -> NDArray[np.float64]:
     shift = np.eye(4)
     shift[:3, 3] = [axis.start for axis in targets.space.box]
     return np.asarray(targets.space.affine @ shift)
-
-
-def temperature_for(stated: float | None, fitted: pd.DataFrame) -> float:
-    """Choose the temperature of the maps: the one stated, or the one fitted; warn at its bound.
-
-    Parameters
-    ----------
-    stated
-        None for the one fitted.
-    fitted
-        With `neurospect.saliency.decoders.TEMPERATURE_COLUMNS`, one row.
-    """
-    if stated is not None:
-        return stated
-    temperature: Any = fitted["temperature"].iloc[0]
-    bound = fitted["at_bound"].iloc[0]
-    if not pd.isna(bound):
-        log.warning(
-            "the fitted temperature, %g, is the %s bound of the fit: the validation split does not "
-            "fix it; look at the criteria over a range of temperatures",
-            temperature, bound,
-        )  # fmt: skip
-    return float(temperature)

@@ -32,13 +32,16 @@ WAYS = {
     "pgd": train_pgd,
     "algorithm1": train_algorithm1,
 }
+_WHOSE = {"decoder": "name of the decoder", "seed": "of its training"}
 ACCURACY_COLUMNS = {
+    **_WHOSE,
     "split": "training, validation or test",
     "examples": "how many",
     "accuracy": "share of them classified right",
     "loss": "mean cross-entropy in nats, at a temperature of 1",
 }
 TEMPERATURE_COLUMNS = {
+    **_WHOSE,
     "temperature": "that logits are divided by, fitted on the validation split",
     "loss": "mean cross-entropy of the validation split in nats, with the temperature",
     "loss_before": "the same without",
@@ -86,9 +89,9 @@ class TrainedDecoder:
     history
         As from `neurospect.training.loop.train`.
     accuracy
-        With `ACCURACY_COLUMNS`, one row per split.
+        `ACCURACY_COLUMNS` but decoder and seed, one row per split.
     temperature
-        With `TEMPERATURE_COLUMNS`, one row.
+        `TEMPERATURE_COLUMNS` but decoder and seed, one row.
     """
 
     model: nn.Module
@@ -200,9 +203,9 @@ def scores(
     Returns
     -------
     pandas.DataFrame
-        With `ACCURACY_COLUMNS`.
+        `ACCURACY_COLUMNS` but decoder and seed.
     pandas.DataFrame
-        With `TEMPERATURE_COLUMNS`.
+        `TEMPERATURE_COLUMNS` but decoder and seed.
     """
     rows = []
     for split in SPLITS:
@@ -212,8 +215,7 @@ def scores(
         log.info("accuracy on the %s split: %.4f of %d", split, accuracy, len(examples))
     validation = data.examples("validation", device)
     fitted = fit_temperature(logits_of(model, validation).cpu(), validation.classes.cpu())
-    temperature = pd.DataFrame([asdict(fitted)], columns=list(TEMPERATURE_COLUMNS))
-    return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS)), temperature
+    return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS)[2:]), pd.DataFrame([asdict(fitted)])
 
 
 @torch.no_grad()

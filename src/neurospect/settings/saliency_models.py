@@ -157,7 +157,7 @@ class CriteriaSettings(Strict):
 
     templates: Literal["all", "subject"] = Field(
         default="all",
-        description="all: mean inputs of the classes over the training split; subject: each test "
+        description="all: mean inputs of the classes over the test split; subject: each test "
         "participant's own mean inputs, where participants have examples of several classes",
     )
     temperature: Positive | None = Field(

@@ -1,0 +1,25 @@
+"""Summarise the criteria of all decoders and methods, and test them against each other."""
+
+from typing import Any
+
+from neurospect.arrays.tables import read_table, write_table
+from neurospect.provenance.job import recorded_job
+from neurospect.stats.criteria_tests import (
+    SUMMARY_COLUMNS,
+    TEST_COLUMNS,
+    criteria_summary,
+    criteria_tests,
+)
+
+TEXT = ["decoder", "seed", "participant_id", "class", "method", "criterion"]
+
+
+def main(snakemake: Any) -> None:
+    with recorded_job(snakemake):
+        tables = [read_table(path, TEXT, TEXT) for path in snakemake.input.criteria]
+        write_table(snakemake.output.summary, criteria_summary(tables), SUMMARY_COLUMNS)
+        write_table(snakemake.output.tests, criteria_tests(tables), TEST_COLUMNS)
+
+
+if "snakemake" in globals():
+    main(globals()["snakemake"])

@@ -1,0 +1,159 @@
+"""What salient values are worth to a decoder: removed before it, and before training it anew."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from neurospect.errors import BadInputError
+from neurospect.saliency.decoders import EVALUATED_AT_ONCE, Decoder, build_decoder, fit_decoder
+from neurospect.saliency.decoding_data import DecodingData, batches
+from neurospect.saliency.judged_maps import CRITERIA_COLUMNS, VALUES_AT_ONCE
+from neurospect.saliency.maps import saliency_maps
+from neurospect.saliency.removal import RETRAINED_COLUMNS, removal_curves, retrained_accuracy
+from neurospect.training.loop import Examples, TrainingPlan, evaluate
+
+log = logging.getLogger(__name__)
+
+# All inputs of a split are held, several times over.
+MOST_BYTES = 2**30
+RETRAINING_COLUMNS = {
+    **{name: CRITERIA_COLUMNS[name] for name in ("decoder", "seed", "method")},
+    **RETRAINED_COLUMNS,
+}
+CURVE_COLUMNS = {
+    **{name: CRITERIA_COLUMNS[name] for name in ("decoder", "seed", "method")},
+    "mode": "deletion: the most salient values become the mean training input; insertion: they "
+    "alone are put into it",
+    "fraction": "share of the values deleted, or inserted",
+    "probability": "of the true class, mean over test examples; nothing is trained anew",
+}
+
+
+def remove_and_retrain(
+    model: nn.Module,
+    data: DecodingData,
+    decoder: Decoder,
+    plan: TrainingPlan,
+    method: str,
+    options: Mapping[str, Any],
+    fractions: Sequence[float],
+    *,
+    seed: int,
+    device: torch.device,
+    temperature: float = 1.0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Take salient values away, train the decoder from scratch, and see what it still knows.
+
+    Parameters
+    ----------
+    model, data
+        The decoder, trained, and what it decodes.
+    decoder, plan
+        How it is trained anew.
+    method, options
+        Of the maps by whose absolute values inputs are ranked: of each example's own class.
+    fractions
+        Shares of the values.
+    seed
+        Of the removal at random.
+    device, temperature
+        As for `judged_maps`.
+
+    Returns
+    -------
+    retraining : pandas.DataFrame
+        `RETRAINING_COLUMNS` but decoder and seed.
+    curves : pandas.DataFrame
+        `CURVE_COLUMNS` but decoder and seed.
+
+    Raises
+    ------
+    BadInputError
+        Before any training, when the examples are too large to be held, or a fraction is none.
+    """
+    values = math.prod(data.shape) * max(len(data.places[s]) for s in ("training", "test"))
+    if 4 * values > MOST_BYTES:
+        raise BadInputError(
+            "removal",
+            "examples",
+            found=f"{4 * values / 2**30:.1f} GiB in one split",
+            expected=f"{MOST_BYTES / 2**30:g} GiB or less, since all are held and trained on anew",
+            remedy="Leave removal out; it is for small sets.",
+        )
+    held = {split: _held(data, split, device) for split in ("training", "test")}
+    sizes = {
+        split: _sizes(model, own, method, options, temperature, len(data.classes))
+        for split, own in held.items()
+    }
+
+    def train_and_score(training: Tensor, test: Tensor) -> float:
+        fresh = build_decoder(data, decoder, plan.seed).to(device)
+        fit_decoder(fresh, Examples(training, held["training"].classes), decoder, plan)
+        left = Examples(test, held["test"].classes)
+        accuracy = evaluate(fresh, left, plan.task, EVALUATED_AT_ONCE)[1]
+        log.info("trained on what was left: accuracy %.4f", accuracy)
+        return accuracy
+
+    retraining = retrained_accuracy(
+        train_and_score,
+        (held["training"].inputs, sizes["training"]),
+        (held["test"].inputs, sizes["test"]),
+        fractions,
+        seed=seed,
+    )
+    curves = _curves(model, held, sizes["test"], fractions)
+    return retraining.assign(method=method), curves.assign(method=method)
+
+
+def _held(data: DecodingData, split: str, device: torch.device) -> Examples:
+    return data.examples(split, device).rows(slice(None))
+
+
+def _sizes(
+    model: nn.Module,
+    examples: Examples,
+    method: str,
+    options: Mapping[str, Any],
+    temperature: float,
+    classes: int,
+) -> Tensor:
+    """Absolute values of the map of each example's class."""
+    at_once = max(1, VALUES_AT_ONCE // (classes * examples.inputs[0].numel()))
+    sizes = torch.empty_like(examples.inputs)
+    for part in batches(len(examples), at_once):
+        batch = examples.rows(part)
+        maps = saliency_maps(
+            model,
+            batch.inputs,
+            method,
+            temperature=temperature,
+            first_place=part.start,
+            **options,
+        )
+        own = torch.arange(len(batch), device=maps.device)
+        sizes[part] = maps[own, batch.classes].abs()
+    return sizes
+
+
+def _curves(
+    model: nn.Module, held: Mapping[str, Examples], sizes: Tensor, fractions: Sequence[float]
+) -> pd.DataFrame:
+    model.eval()
+    fill = held["training"].inputs.mean(0)
+    at = sorted({0.0, *fractions, 1.0})
+    test = held["test"]
+    rows = []
+    modes: tuple[Literal["deletion", "insertion"], ...] = ("deletion", "insertion")
+    for mode in modes:
+        curves = removal_curves(
+            model, test.inputs, test.classes, sizes, at, mode=mode, fill=fill
+        ).mean(0)
+        rows += [(mode, share, value) for share, value in zip(at, curves.tolist(), strict=True)]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)[3:])

@@ -1,0 +1,159 @@
+"""Methods and decoders against each other by a criterion: over seeds, and over examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurospect.errors import BadInputError
+from neurospect.stats.over_seeds import over_seeds
+from neurospect.stats.paired_t_tests import PAIRED_COLUMNS, paired_t_tests
+
+BY = ["decoder", "method", "criterion"]
+SUMMARY_COLUMNS = {
+    "decoder": "name of the decoder",
+    "method": "how its maps were made",
+    "criterion": "what they were held against",
+    "seeds": "trainings that were summarised",
+    "correlation": "mean over seeds of the mean over test examples",
+    "sd_correlation": "standard deviation over seeds; n/a for one seed",
+    "undefined": "mean over seeds of the share of test examples without a correlation",
+    "sd_undefined": "standard deviation over seeds of that share; n/a for one seed",
+}
+PENALTY_COLUMNS = {
+    "decoder": SUMMARY_COLUMNS["decoder"],
+    "weight_penalty": "times the sum of squared weights, was added to the loss",
+    **{name: text for name, text in SUMMARY_COLUMNS.items() if name != "decoder"},
+    "test_accuracy": "mean over seeds of the share of the test split classified right",
+}
+TEST_COLUMNS = {
+    "criterion": "what is compared",
+    "observations_are": "seeds: each training's mean over test examples, which speaks of "
+    "trainings; examples: the test examples of one training, as in the paper, which speaks of that "
+    "training only",
+    "seed": "of that training; n/a where seeds are the observations",
+    **PAIRED_COLUMNS,
+}
+
+
+def criteria_summary(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Summarise criteria over test examples, then over seeds.
+
+    Parameters
+    ----------
+    tables
+        One per decoder and seed, with columns decoder, seed, method, criterion, example and
+        correlation (missing where undefined).
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `SUMMARY_COLUMNS`.
+
+    Raises
+    ------
+    BadInputError
+        When there is no table, or a column is missing.
+    """
+    return over_seeds([_means(tables)], BY, ["correlation", "undefined"])
+
+
+def criteria_tests(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Test all methods of all decoders against each other, two-sided and paired.
+
+    Bonferroni's correction is over all pairs of one criterion. With one seed only the tests over
+    examples have a result.
+
+    Parameters
+    ----------
+    tables
+        As for `criteria_summary`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `TEST_COLUMNS`, no row where there is but one method; examples are those of the first
+        seed.
+
+    Raises
+    ------
+    BadInputError
+        When there is no table, or a column is missing.
+    """
+    means = _means(tables)
+    means = means.assign(name=means["decoder"] + " " + means["method"])
+    first = means["seed"].iloc[0]
+    whole = pd.concat([own[own["seed"] == first] for own in tables], ignore_index=True)
+    whole = whole.assign(name=whole["decoder"] + " " + whole["method"])
+    order = list(dict.fromkeys(means["name"]))
+    found = []
+    for criterion in dict.fromkeys(means["criterion"]):
+        for unit, table, rows, value in (
+            ("seeds", means, "seed", "correlation"),
+            ("examples", whole, "example", "correlation"),
+        ):
+            own = table[table["criterion"] == criterion]
+            wide = own.pivot(index=rows, columns="name", values=value)[order]
+            if len(order) < 2:
+                continue
+            tested = paired_t_tests(wide)
+            seed = None if unit == "seeds" else str(first)
+            found.append(
+                tested.assign(criterion=criterion, observations_are=unit, seed=seed)[
+                    list(TEST_COLUMNS)
+                ]
+            )
+    return (
+        pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TEST_COLUMNS))
+    )
+
+
+def criteria_by_penalty(
+    criteria: Sequence[pd.DataFrame],
+    accuracy: Sequence[pd.DataFrame],
+    variants: Mapping[str, tuple[str, float]],
+) -> pd.DataFrame:
+    """Summarise the criteria of decoders that differ in their weight penalty.
+
+    Parameters
+    ----------
+    criteria
+        As for `criteria_summary`.
+    accuracy
+        One per decoder and seed, with columns decoder, seed, split and accuracy.
+    variants
+        By the name that a decoder has in the tables, which decoder it is, and its penalty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `PENALTY_COLUMNS`, in the order of the penalties.
+    """
+    summary = criteria_summary(criteria)
+    scored = over_seeds(accuracy, ["decoder", "split"], ["accuracy"])
+    test = scored[scored["split"] == "test"].set_index("decoder")["accuracy"]
+    table = summary.assign(
+        decoder=[variants[name][0] for name in summary["decoder"]],
+        weight_penalty=[variants[name][1] for name in summary["decoder"]],
+        test_accuracy=summary["decoder"].map(test),
+    )
+    return table.sort_values("weight_penalty", kind="stable")[list(PENALTY_COLUMNS)]
+
+
+def _means(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Mean over test examples, one row per decoder, method, criterion and seed."""
+    needed = [*BY, "seed", "example", "correlation"]
+    absent = {name for table in tables for name in needed if name not in table}
+    if absent or not tables:
+        raise BadInputError(
+            "tables of criteria",
+            "columns",
+            found=f"no {', '.join(sorted(absent)) or 'table'}",
+            expected=", ".join(needed),
+            remedy="Give one table of criteria for each decoder and seed.",
+        )
+    whole = pd.concat([table[needed] for table in tables], ignore_index=True)
+    whole = whole.assign(undefined=whole["correlation"].isna().astype(float))
+    grouped = whole.groupby([*BY, "seed"], sort=False)[["correlation", "undefined"]]
+    return grouped.mean().reset_index()

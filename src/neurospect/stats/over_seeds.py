@@ -1,0 +1,74 @@
+"""Mean and spread over trainings that differ in their seed only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurospect.errors import BadInputError
+
+
+def over_seeds(
+    tables: Sequence[pd.DataFrame], by: Sequence[str], values: Sequence[str]
+) -> pd.DataFrame:
+    """Take means and standard deviations over seeds.
+
+    Parameters
+    ----------
+    tables
+        With a column `seed`, and those named below; one row for each seed and each of `by`.
+    by
+        Columns that tell rows of one seed apart.
+    values
+        Columns to summarise. Missing values do not count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `by`, in the order of the tables; `seeds`, how many there are; for each value
+        its mean over seeds under its own name, and under `sd_<name>` its standard deviation (ddof
+        1), missing where fewer than two seeds have one.
+
+    Raises
+    ------
+    BadInputError
+        When there is no table, a column is missing, or a seed has two rows of one kind.
+    """
+    needed = [*by, "seed", *values]
+    absent = {name for table in tables for name in needed if name not in table}
+    if absent or not tables:
+        raise _refused("columns", f"no {', '.join(sorted(absent)) or 'table'}", ", ".join(needed))
+    whole = pd.concat([table[needed] for table in tables], ignore_index=True)
+    keys = [*by, "seed"]
+    if whole.duplicated(keys).any():
+        twice = whole.loc[whole.duplicated(keys), keys].iloc[0].to_dict()
+        raise _refused("rows", f"two of {twice}", "one row for each seed")
+    groups = whole.groupby(list(by), sort=False, dropna=False)
+    summary = groups.agg(seeds=("seed", "nunique"))
+    for name in values:
+        summary[name] = groups[name].mean()
+        summary[f"sd_{name}"] = groups[name].std(ddof=1)
+    return summary.reset_index()
+
+
+def columns_over_seeds(
+    columns: Mapping[str, str], by: Sequence[str], values: Sequence[str]
+) -> dict[str, str]:
+    """Describe the columns of `over_seeds`, from the descriptions of those it was made of."""
+    described = {name: columns[name] for name in by}
+    described["seeds"] = "trainings that were summarised"
+    for name in values:
+        described[name] = f"mean over seeds: {columns[name]}"
+        described[f"sd_{name}"] = f"standard deviation over seeds of {name}; n/a for one seed"
+    return described
+
+
+def _refused(field: str, found: str, expected: str) -> BadInputError:
+    return BadInputError(
+        "tables of several seeds",
+        field,
+        found=found,
+        expected=expected,
+        remedy="Give one table for each training.",
+    )
