@@ -85,7 +85,8 @@ def cut_blocks(
             "block plan",
             "strata",
             found=f"too few samples to match between groups ({_by_stratum(group, codes, names)})",
-            expected="two or more of each group with counterparts in the same stratum",
+            expected="two or more of each group, with counterparts in the same stratum and in "
+            "families of the same size",
             remedy="Merge strata, or exchange labels over all samples.",
         )
     size, taken = _largest_size(lots, most)

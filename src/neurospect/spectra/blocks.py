@@ -124,31 +124,36 @@ def spread_steps(steps: int, wanted: int) -> tuple[int, ...]:
 
 
 def block_gradients_in_pass(
-    plan: BlockPlan, groups: SampleGroups, uses: Sequence[Sequence[Use]], matrix: WeightMatrix
-) -> Tensor:
-    """Gradients of the blocks of a plan by one weight, from what hooks have shown.
+    plan: BlockPlan,
+    groups: SampleGroups,
+    matrices: Mapping[str, WeightMatrix],
+    uses: Mapping[str, Sequence[Sequence[Use]]],
+) -> dict[str, Tensor]:
+    """Gradients of the blocks of a plan by the weights that hooks have shown.
 
     Parameters
     ----------
     plan, groups
         Which blocks.
+    matrices
+        The weights, by name.
     uses
-        Per group, what was seen of its samples.
-    matrix
-        The weight.
+        Per weight and group, what was seen of its samples.
 
     Returns
     -------
-    torch.Tensor
-        Shape (blocks of all groups of the plan, outputs, inputs).
+    dict
+        Name → gradients, shape (blocks of all groups of the plan, outputs, inputs).
     """
-    cut, found = plan.cut(groups), []
+    cut = plan.cut(groups)
+    found: dict[str, list[Tensor]] = {name: [] for name in uses}
     for group, of_block in zip(cut.group, cut.rows, strict=True):
         place = groups.names.index(plan.groups[group])
         rows = _contiguous(of_block - groups.starts[place])
-        parts = [u.form.gradient(u.activation[rows], u.adjoint[rows]) for u in uses[place]]
-        found.append(matrix.of_part(torch.stack(parts).sum(0)))
-    return torch.stack(found)
+        for name, by_group in uses.items():
+            seen = [u.form.gradient(u.activation[rows], u.adjoint[rows]) for u in by_group[place]]
+            found[name].append(matrices[name].of_part(torch.stack(seen).sum(0)))
+    return {name: torch.stack(kept) for name, kept in found.items()}
 
 
 def block_gradients_by_block(

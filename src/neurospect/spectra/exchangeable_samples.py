@@ -66,8 +66,8 @@ def exchange_of(
     strata = units = None
     words = []
     if within:
-        joined = participants[list(within)].astype(str).agg(", ".join, axis=1)
-        strata = tuple(joined)
+        values = participants[list(within)].itertuples(index=False)
+        strata = tuple(", ".join(map(str, each)) for each in values)
         words.append(f"within each {' and '.join(within)}")
     if COMPONENT in participants:
         component = participants[COMPONENT].astype(str)

@@ -338,12 +338,8 @@ class GradientSpectra:
             ties = record.spectra_over_ties(whole=groups is not None) if record.wanted.ties else {}
             self._trajectory.append(self.step, sizes, gradients, values, ties)
         if self._blocks is not None and groups is not None and record.wanted.blocks:
-            kept = {
-                name: block_gradients_in_pass(
-                    self._blocks, groups, uses.by_group(), self._matrices[name]
-                )
-                for name, uses in record.uses.items()
-            }
+            uses = {name: seen.by_group() for name, seen in record.uses.items()}
+            kept = block_gradients_in_pass(self._blocks, groups, self._matrices, uses)
             self._kept_blocks.append(self.step, kept)
         self.step += 1
         self._begin_step()
