@@ -71,7 +71,7 @@ def check_maps(
             inputs,
             mode=mode,
             method=method,
-            seed=seed,
+            shuffling_seed=seed,
             temperature=temperature,
             **options,
         ).assign(method=method)

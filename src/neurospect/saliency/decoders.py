@@ -47,6 +47,7 @@ TEMPERATURE_COLUMNS = {
     "loss_before": "the same without",
     "at_bound": f"lower or upper where the fit ran into a bound ({BOUNDS[0]:g}, {BOUNDS[1]:g}): "
     "the split then does not fix the temperature; n/a where it does",
+    "bounded": "whether it ran into a bound",
 }
 # Volumes go through a model a few at a time, whatever the training did.
 EVALUATED_AT_ONCE = 32
@@ -215,7 +216,9 @@ def scores(
         log.info("accuracy on the %s split: %.4f of %d", split, accuracy, len(examples))
     validation = data.examples("validation", device)
     fitted = fit_temperature(logits_of(model, validation).cpu(), validation.classes.cpu())
-    return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS)[2:]), pd.DataFrame([asdict(fitted)])
+    return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS)[2:]), pd.DataFrame(
+        [{**asdict(fitted), "bounded": fitted.at_bound is not None}]
+    )
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from neurospect.saliency.spatial_null import spatial_correlation_test
 
 log = logging.getLogger(__name__)
 
+ALPHA = 0.05
 MEAN_MAP_COLUMNS = {
     **{name: CRITERIA_COLUMNS[name] for name in ("decoder", "seed", "method")},
     "class": "whose mean map is tested, over the test examples of that class",
@@ -21,6 +22,7 @@ MEAN_MAP_COLUMNS = {
     "n/a where either is the same everywhere",
     "p": "two-sided, against maps of the same spectrum with random phases",
     "p_bonferroni": "p times the number of maps of the decoder, at most 1",
+    "significant": f"whether p_bonferroni is at most {ALPHA:g}",
     "naive_p": "as if voxels were independent of each other, which they are not",
     "surrogates": "random maps for each of the two",
 }
@@ -59,4 +61,5 @@ def mean_map_tests(maps: xr.DataTree, *, surrogates: int, seed: int) -> pd.DataF
     columns = ["method", "class", "correlation", "p", "naive_p", "surrogates"]
     table = pd.DataFrame(rows, columns=columns)
     table["p_bonferroni"] = (table["p"] * len(table)).clip(upper=1)
+    table["significant"] = table["p_bonferroni"] <= ALPHA
     return table[list(MEAN_MAP_COLUMNS)[2:]]

@@ -42,7 +42,7 @@ def randomise_parameters(
     *,
     mode: Mode = "cascading",
     method: str = "gradient",
-    seed: int = 0,
+    shuffling_seed: int = 0,
     **options: Any,
 ) -> pd.DataFrame:
     """Compare the maps of a model with those it makes when its parameters are random.
@@ -60,8 +60,8 @@ def randomise_parameters(
         "cascading" shuffles one layer more in each row, "independent" one layer alone.
     method, **options
         Of the maps, as in `saliency_maps`.
-    seed
-        Of the shuffling.
+    shuffling_seed
+        Of the shuffling; `seed` is an option of the maps.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def randomise_parameters(
         )
     maps = saliency_maps(model, inputs, method, **options)
     shuffled = copy.deepcopy(model)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(shuffling_seed)
     rows = []
     for layer in reversed(layers_in_order(model, inputs[:1])):
         if mode == "independent":
@@ -104,7 +104,7 @@ def randomise_labels(
     inputs: Tensor,
     *,
     method: str = "gradient",
-    seed: int = 0,
+    shuffling_seed: int = 0,
     **options: Any,
 ) -> dict[str, float]:
     """Compare the maps of a model with those after the same training on shuffled labels.
@@ -119,8 +119,8 @@ def randomise_labels(
         Whose maps to compare, shape (examples, *input shape).
     method, **options
         Of the maps, as in `saliency_maps`.
-    seed
-        Of the shuffling.
+    shuffling_seed
+        Of the shuffling; `seed` is an option of the maps.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def randomise_labels(
         `training_accuracy` and `training_accuracy_shuffled`: maps are to be compared where both
         learned their labels.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(shuffling_seed)
     order = torch.randperm(len(examples.classes), generator=generator).to(examples.classes.device)
     maps, accuracies = [], []
     for labels in (examples.classes, examples.classes[order]):

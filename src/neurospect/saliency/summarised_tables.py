@@ -36,7 +36,7 @@ SUMMARISED = {
         ACCURACY_COLUMNS, ("decoder", "split", "examples"), ("accuracy", "loss")
     ),
     "temperature": Summarised(
-        TEMPERATURE_COLUMNS, ("decoder",), ("temperature", "loss", "loss_before")
+        TEMPERATURE_COLUMNS, ("decoder",), ("temperature", "bounded", "loss", "loss_before")
     ),
     "temperatures": Summarised(
         RANGE_COLUMNS, ("decoder", "temperature", "criterion"), ("correlation", "undefined")
@@ -53,6 +53,6 @@ SUMMARISED = {
         CURVE_COLUMNS, ("decoder", "method", "mode", "fraction"), ("probability",)
     ),
     "mean_map_tests": Summarised(
-        MEAN_MAP_COLUMNS, ("decoder", "method", "class"), ("correlation", "p", "p_bonferroni")
+        MEAN_MAP_COLUMNS, ("decoder", "method", "class"), ("correlation", "significant")
     ),
 }

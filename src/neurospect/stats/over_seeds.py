@@ -21,7 +21,7 @@ def over_seeds(
     by
         Columns that tell rows of one seed apart.
     values
-        Columns to summarise. Missing values do not count.
+        Columns of numbers or truth values to summarise. Missing values do not count.
 
     Returns
     -------
@@ -40,6 +40,7 @@ def over_seeds(
     if absent or not tables:
         raise _refused("columns", f"no {', '.join(sorted(absent)) or 'table'}", ", ".join(needed))
     whole = pd.concat([table[needed] for table in tables], ignore_index=True)
+    whole = whole.astype(dict.fromkeys(values, float))
     keys = [*by, "seed"]
     if whole.duplicated(keys).any():
         twice = whole.loc[whole.duplicated(keys), keys].iloc[0].to_dict()

@@ -67,8 +67,8 @@ def test_a_method_that_shows_the_input_alone_is_found_out(trained):
 
 def test_cascading_goes_on_from_the_layers_before_and_independent_starts_anew(trained):
     inputs = synthetic(5, seed=1).inputs
-    cascading = randomise_parameters(trained, inputs, mode="cascading", seed=3)
-    independent = randomise_parameters(trained, inputs, mode="independent", seed=3)
+    cascading = randomise_parameters(trained, inputs, mode="cascading", shuffling_seed=3)
+    independent = randomise_parameters(trained, inputs, mode="independent", shuffling_seed=3)
     assert cascading["correlation"][0] == independent["correlation"][0]
     assert (cascading["correlation"][1:] != independent["correlation"][1:]).all()
 
@@ -81,7 +81,7 @@ def test_the_model_is_left_as_it_was(trained):
 
 def test_equal_seeds_give_equal_tables(trained):
     inputs = synthetic(4, seed=1).inputs
-    tables = [randomise_parameters(trained, inputs, seed=seed) for seed in (1, 1, 2)]
+    tables = [randomise_parameters(trained, inputs, shuffling_seed=seed) for seed in (1, 1, 2)]
     assert tables[0].equals(tables[1])
     assert not tables[0].equals(tables[2])
 

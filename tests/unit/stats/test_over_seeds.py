@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from neurospect.errors import BadInputError
+from neurospect.stats.criteria_tests import (
+    PENALTY_COLUMNS,
+    SUMMARY_COLUMNS,
+    TEST_COLUMNS,
+    criteria_by_penalty,
+    criteria_summary,
+    criteria_tests,
+)
+from neurospect.stats.over_seeds import columns_over_seeds, over_seeds
+
+
+def criteria(seeds=4, decoders=("net", "robust"), examples=30):
+    """One table per decoder and seed; the robust decoder is better by .2 in every training."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for decoder in decoders:
+        for seed in range(seeds):
+            of_training = 0.05 * rng.normal() + 0.2 * (decoder == "robust")
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "decoder": decoder,
+                        "seed": str(seed),
+                        "method": "gradient",
+                        "criterion": "class_informative",
+                        "example": np.arange(examples),
+                        "correlation": 0.3 + of_training + 0.01 * rng.normal(size=examples),
+                    }
+                )
+            )
+    return tables
+
+
+def test_means_and_deviations_are_over_seeds():
+    tables = [
+        pd.DataFrame(
+            {"decoder": ["a", "b"], "seed": str(seed), "value": values, "good": values > 1}
+        )
+        for seed, values in enumerate(np.array([[1.0, 2.0], [3.0, np.nan]]))
+    ]
+    found = over_seeds(tables, ["decoder"], ["value", "good"]).set_index("decoder")
+    assert list(found["value"]) == [2.0, 2.0]
+    assert found.loc["a", "sd_value"] == pytest.approx(np.sqrt(2))
+    assert np.isnan(found.loc["b", "sd_value"])
+    assert list(found["seeds"]) == [2, 2]
+    assert list(found["good"]) == [0.5, 0.5]
+    described = columns_over_seeds(
+        {"decoder": "d", "value": "v", "good": "g"}, ["decoder"], ["value"]
+    )
+    assert list(described) == ["decoder", "seeds", "value", "sd_value"]
+
+
+def test_two_rows_of_one_seed_and_missing_columns_are_refused():
+    table = pd.DataFrame({"decoder": ["a", "a"], "seed": "0", "value": 1.0})
+    with pytest.raises(BadInputError, match="one row for each seed"):
+        over_seeds([table], ["decoder"], ["value"])
+    with pytest.raises(BadInputError, match="no other"):
+        over_seeds([table], ["decoder"], ["other"])
+    with pytest.raises(BadInputError, match="no table"):
+        over_seeds([], ["decoder"], ["value"])
+
+
+def test_the_spread_of_a_criterion_is_that_of_trainings_not_of_examples():
+    tables = criteria()
+    summary = criteria_summary(tables).set_index("decoder")
+    assert list(summary.reset_index().columns) == list(SUMMARY_COLUMNS)
+    means = [table["correlation"].mean() for table in tables[:4]]
+    assert summary.loc["net", "correlation"] == pytest.approx(np.mean(means))
+    assert summary.loc["net", "sd_correlation"] == pytest.approx(np.std(means, ddof=1))
+    assert summary.loc["net", "undefined"] == 0
+
+
+def test_undefined_correlations_do_not_count_and_are_told():
+    tables = criteria(seeds=1)
+    tables[0].loc[:5, "correlation"] = np.nan
+    summary = criteria_summary(tables).set_index("decoder")
+    assert summary.loc["net", "undefined"] == pytest.approx(6 / 30)
+    assert summary.loc["net", "correlation"] == pytest.approx(tables[0]["correlation"][6:].mean())
+
+
+def test_tests_over_seeds_and_over_examples_are_told_apart():
+    tables = criteria()
+    tested = criteria_tests(tables).set_index("observations_are")
+    assert set(tested.reset_index().columns) == set(TEST_COLUMNS)
+    net, robust = ([t["correlation"].mean() for t in part] for part in (tables[:4], tables[4:]))
+    expected = stats.ttest_rel(net, robust)
+    assert tested.loc["seeds", "t"] == pytest.approx(expected.statistic)
+    assert tested.loc["seeds", "p"] == pytest.approx(expected.pvalue)
+    assert tested.loc["seeds", "observations"] == 4
+    expected = stats.ttest_rel(tables[0]["correlation"], tables[4]["correlation"])
+    assert tested.loc["examples", "t"] == pytest.approx(expected.statistic)
+    assert tested.loc["examples", "observations"] == 30
+    assert tested.loc["examples", "seed"] == "0"
+
+
+def test_one_seed_has_no_test_over_seeds_and_one_method_no_test_at_all():
+    tested = criteria_tests(criteria(seeds=1)).set_index("observations_are")
+    assert np.isnan(tested.loc["seeds", "p"])
+    assert tested.loc["examples", "p"] < 0.001
+    assert criteria_tests(criteria(decoders=("net",))).empty
+
+
+def test_a_sweep_is_in_the_order_of_its_penalties():
+    tables = criteria(seeds=2, decoders=("net-penalty-0.1", "net-penalty-0"))
+    accuracy = [
+        pd.DataFrame(
+            {
+                "decoder": name,
+                "seed": str(seed),
+                "split": ["training", "test"],
+                "accuracy": [1, own],
+            }
+        )
+        for name, own in (("net-penalty-0.1", 0.8), ("net-penalty-0", 0.9))
+        for seed in range(2)
+    ]
+    variants = {"net-penalty-0.1": ("net", 0.1), "net-penalty-0": ("net", 0.0)}
+    table = criteria_by_penalty(tables, accuracy, variants)
+    assert list(table.columns) == list(PENALTY_COLUMNS)
+    assert list(table["weight_penalty"]) == [0.0, 0.1]
+    assert list(table["test_accuracy"]) == [0.9, 0.8]
+    assert set(table["decoder"]) == {"net"}
