@@ -211,8 +211,16 @@ def _input_file(name: str, path: Path) -> InputFile:
         return InputFile(name, recorded_path(path), file_sha256(path), size, None)
     record, output = claim
     as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
-    trusted = as_left and record.checksum == checksum(record)
-    sha256 = output.sha256 if trusted else file_sha256(path)
+    is_sound = record.checksum == checksum(record)
+    sha256 = output.sha256 if as_left and is_sound else file_sha256(path)
+    if is_sound and sha256 != output.sha256:
+        raise BadInputError(
+            path,
+            f"input.{name}",
+            found=f"sha256 {sha256[:12]}…",
+            expected=f"{output.sha256[:12]}…, as rule {record.rule} left it",
+            remedy="Something else wrote into it. Delete it, and run again: it is made anew.",
+        )
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
 
 

@@ -91,10 +91,27 @@ def test_an_input_is_linked_to_the_job_that_made_it(bare_project: Project) -> No
     assert drawn.inputs[0].sha256 == prepared.outputs[0].sha256
 
 
-def test_an_input_that_changed_since_its_job_is_hashed_again(bare_project: Project) -> None:
+def test_an_input_that_is_not_what_its_job_wrote_stops_the_next_job(
+    bare_project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     bare_project.prepare()
     numbers = bare_project.file("results/digits/numbers.txt")
     numbers.write_text("5.0\n5.0\n5.0")
+    with pytest.raises(SystemExit):
+        bare_project.draw()
+    said = capsys.readouterr().err
+    assert "results/digits/numbers.txt" in said
+    assert f"found sha256 {file_sha256(numbers)[:12]}" in said
+    assert "as rule prepare left it" in said
+    assert not bare_project.file("results/digits/figures/line.record.json").exists()
+
+
+def test_an_input_that_was_copied_is_hashed_again_and_accepted(bare_project: Project) -> None:
+    bare_project.prepare()
+    numbers = bare_project.file("results/digits/numbers.txt")
+    copied = numbers.with_name("copy")
+    copied.write_bytes(numbers.read_bytes())
+    copied.rename(numbers)
     bare_project.draw()
     drawn = read_record(bare_project.file("results/digits/figures/line.record.json"))
     assert drawn.inputs[0].sha256 == file_sha256(numbers)
