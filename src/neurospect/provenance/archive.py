@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +109,16 @@ class Archive:
         if path not in self._hashed:
             self._hashed[path] = file_sha256(path)
         return self._hashed[path]
+
+    def hash_ahead(self, paths: Iterable[Path]) -> None:
+        """Hash files side by side, those that are there and not hashed yet."""
+        waiting = [path for path in dict.fromkeys(paths) if path not in self._hashed]
+        # Hashing leaves the interpreter to other threads, and waits for the disk.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            found = threads.map(_sha256_if_there, waiting)
+            self._hashed.update(
+                (path, sha256) for path, sha256 in zip(waiting, found, strict=True) if sha256
+            )
 
     @property
     def files_hashed(self) -> int:
@@ -261,6 +272,10 @@ def is_figure(path: str | Path) -> bool:
 
 def _record_files(folder: Path) -> list[Path]:
     return [path for path in files_under(folder) if path.name.endswith(SUFFIX)]
+
+
+def _sha256_if_there(path: Path) -> str | None:
+    return file_sha256(path) if path.is_file() else None
 
 
 def _root_and_results(at: Path, recorded: str) -> tuple[Path, Path | None]:

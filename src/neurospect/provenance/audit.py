@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from neurospect.errors import BadInputError
@@ -32,12 +32,16 @@ class Examination:
         What is wrong.
     unrecorded
         Files in the folder, other than figures, that no record speaks of; no fault.
+    archive, survey
+        The records, and what was looked at.
     """
 
     records: int
     files: int
     breaks: tuple[Break, ...]
     unrecorded: tuple[Path, ...]
+    archive: Archive = field(repr=False)
+    survey: Survey = field(repr=False)
 
 
 def audit(path: str | Path) -> list[Break]:
@@ -72,16 +76,36 @@ def examine(path: str | Path) -> Examination:
     BadInputError
         There is no such file, or no record speaks of it.
     """
-    target = absolute(path)
-    if not target.exists():
-        raise _cannot_audit(path, "no such file or folder")
-    archive = open_archive(target)
-    survey = survey_of(archive, target)
+    return examine_within(path, [path])
+
+
+def examine_within(home: str | Path, paths: Sequence[str | Path]) -> Examination:
+    """Audit figures together, by the records that `home` can be linked to.
+
+    Parameters
+    ----------
+    home
+        A results folder (or a figure), from which records are looked for.
+    paths
+        What to audit: the figures, or `home` itself.
+
+    Raises
+    ------
+    BadInputError
+        There is no such file, or no record speaks of it.
+    """
+    for path in [home, *paths]:
+        if not absolute(path).exists():
+            raise _cannot_audit(path, "no such file or folder")
+    targets = [absolute(path) for path in paths]
+    archive = open_archive(absolute(home))
+    survey = survey_of(archive, targets)
     moved: set[Path] = set()
-    unreadable = _unreadable_records(archive, survey, target)
+    unreadable = _unreadable_records(archive, survey, targets)
     tagged = any(_tag(path) for path in survey.lost)
     if not survey.made and not unreadable and not tagged:
-        raise _cannot_audit(path, "nothing that a record speaks of")
+        raise _cannot_audit(paths[0], "nothing that a record speaks of")
+    archive.hash_ahead(_files_to_hash(survey))
     kinds = list(BreakKind)
     breaks = [
         *unreadable,
@@ -98,16 +122,29 @@ def examine(path: str | Path) -> Examination:
         files=archive.files_hashed,
         breaks=tuple(sorted(breaks, key=lambda each: (kinds.index(each.kind), each.file))),
         unrecorded=tuple(path for path in survey.unrecorded if path not in moved),
+        archive=archive,
+        survey=survey,
     )
 
 
-def _unreadable_records(archive: Archive, survey: Survey, target: Path) -> list[Break]:
+def _files_to_hash(survey: Survey) -> Iterator[Path]:
+    for filed, outputs in survey.made.items():
+        if filed.intact:
+            yield from (place for _, place in outputs)
+    for filed, link in survey.raw:
+        yield from find_files(filed, link.path)
+
+
+def _unreadable_records(
+    archive: Archive, survey: Survey, targets: Sequence[Path]
+) -> list[Break]:
     """Files named as records that are none, with the figures that they may have vouched for."""
     breaks = []
     for at, fault in archive.unreadable.items():
         lost = {path for path in survey.lost if path.parent == at.parent}
         readers = [filed for filed, link in survey.orphans if _beside(filed, link.path, at)]
-        if (target.is_dir() and at.is_relative_to(target)) or lost or readers:
+        inside = any(target.is_dir() and at.is_relative_to(target) for target in targets)
+        if inside or lost or readers:
             figures = {path for path in lost if is_figure(path)} | figures_of(survey, readers)
             found = f"{fault.field}: {fault.found}"
             breaks.append(_break(BreakKind.RECORD_EDITED, at, "a record", found, figures))

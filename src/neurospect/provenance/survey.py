@@ -53,26 +53,22 @@ class Survey:
     unrecorded: list[Path] = field(default_factory=list)
 
 
-def survey_of(archive: Archive, target: Path) -> Survey:
-    """Survey a figure, or a folder, and everything upstream.
+def survey_of(archive: Archive, targets: Iterable[Path]) -> Survey:
+    """Survey figures, or folders, and everything upstream.
 
     Parameters
     ----------
     archive
         The records, from `open_archive`.
-    target
-        Absolute path of a figure or a folder.
+    targets
+        Absolute paths of figures or folders.
     """
     survey = Survey()
-    if target.is_dir():
-        _begin_with_folder(survey, archive, target)
-    else:
-        beside = archive.by_file.get(target)
-        claim = beside or find_figure(archive, target)
-        if claim:
-            _check(survey, claim[0], claim[1], target)
+    for target in targets:
+        if target.is_dir():
+            _begin_with_folder(survey, archive, target)
         else:
-            survey.lost.append(target)
+            _begin_with_figure(survey, archive, target)
     _follow(survey, archive)
     return survey
 
@@ -97,6 +93,14 @@ def figures_from(survey: Survey, filed: Filed, output: OutputFile, place: Path) 
     """Figures that depend on one output: itself, and those made from it."""
     own = {place} if is_figure(place) else set[Path]()
     return own | figures_of(survey, survey.readers.get((filed, output.name), []))
+
+
+def _begin_with_figure(survey: Survey, archive: Archive, figure: Path) -> None:
+    claim = archive.by_file.get(figure) or find_figure(archive, figure)
+    if claim:
+        _check(survey, claim[0], claim[1], figure)
+    else:
+        survey.lost.append(figure)
 
 
 def _begin_with_folder(survey: Survey, archive: Archive, folder: Path) -> None:
