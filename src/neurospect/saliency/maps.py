@@ -73,7 +73,8 @@ def saliency_maps(
         `neurospect.training.temperature_scaling`.
     points_at_once
         Inputs that go through the model together; bounds the memory. By default as many as keep
-        the gradients on their way to `VALUES_AT_ONCE`. Results depend on it only by rounding.
+        the gradients on their way to `VALUES_AT_ONCE`, but two at least. Results depend on it only
+        by rounding.
     first_place
         Place of the first input among all, where they come in several calls: what is drawn at
         random for an example depends on its place.
@@ -97,7 +98,9 @@ def saliency_maps(
     maps: Tensor | None = None
     with _at_rest(model):
         if points_at_once is None:
-            points_at_once = max(1, VALUES_AT_ONCE // gradients.values_per_point(inputs[:1]))
+            fitting = VALUES_AT_ONCE // gradients.values_per_point(inputs[:1])
+            # In one thread, PyTorch convolves a volume that is alone in a slower way.
+            points_at_once = max(2, fitting)
         gradients = replace(gradients, points_at_once=points_at_once)
         for start in range(0, len(inputs), points_at_once):
             batch = inputs[start : start + points_at_once].detach()
