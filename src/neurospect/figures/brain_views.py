@@ -248,7 +248,9 @@ def _outlines(view: str) -> Path:
     for outline in axes.patches:
         in_mm = outline.get_transform() - axes.transData
         curve = in_mm.transform_path(outline.get_path())
-        lines += [Path(line.round(1)) for line in curve.to_polygons(closed_only=False)]
+        lines += [
+            Path(np.round(np.asarray(line), 1)) for line in curve.to_polygons(closed_only=False)
+        ]
     return Path.make_compound_path(*lines)
 
 

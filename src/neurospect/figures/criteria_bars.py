@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any
@@ -142,7 +143,7 @@ def draw_criterion(
         y = places[way]
         values = scores["value"][_of(scores, way)].to_numpy(dtype=np.float64)
         below = np.full(len(values), y + BELOW * ROW)
-        look = {"marker": "o", "linestyle": "none", "markeredgewidth": 0}
+        look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markeredgewidth": 0}
         name = ", ".join(way)
         axes.plot(
             values, below, color=colours[way[0]], markersize=1.9, alpha=0.75, gid=f"seeds: {name}",
@@ -259,12 +260,13 @@ def _check(summary: pd.DataFrame, scores: pd.DataFrame) -> None:
     identity = ["decoder", "method", "criterion"]
     check_once(summary, identity, WHERE)
     check_once(scores, [*identity, "seed"], WHERE)
-    counted = scores.groupby([scores[name].astype(str) for name in identity]).size().to_dict()
+    scored = Counter(tuple(str(row[n]) for n in identity) for row in scores.to_dict("records"))
+    counted: dict[tuple[str, ...], int] = dict(scored)
     said = {
         tuple(str(row[name]) for name in identity): int(row["seeds"])
         for row in summary.to_dict("records")
     }
-    differing = [way for way in {**said, **counted} if said.get(way) != counted.get(way)]
+    differing = [way for way in [*said, *counted] if said.get(way) != counted.get(way)]
     if differing:
         way = differing[0]
         raise BadInputError(

@@ -170,7 +170,12 @@ def draw_key(figure: Figure, key: Sequence[Look], left: float, top: float, width
         sample.set(xlim=(0, 2), ylim=(0, 2))
         sample.set_axis_off()
         line = "none" if look.colour == to_rgb(INK) else "-"
-        shown = {"color": look.colour, "linewidth": 0.8, "markersize": 3.0, "linestyle": line}
+        shown: dict[str, Any] = {
+            "color": look.colour,
+            "linewidth": 0.8,
+            "markersize": 3.0,
+            "linestyle": line,
+        }
         sample.plot([0, 1, 2], [1, 1, 1], marker=look.marker, markevery=[1], clip_on=False, **shown)
         fit_text(add_text(figure, x + SAMPLE, y, look.name, size=SMALL), step - SAMPLE - 1.0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -126,7 +128,7 @@ def draw_removal(
     """
     if chance is not None:
         axes.axhline(chance, color=INK, linewidth=0.6, linestyle=(0, (1, 2)), gid="chance")
-    shown = [(kind, "-", True)]
+    shown: list[tuple[str, Any, bool]] = [(kind, "-", True)]
     if PANELS[kind][2] == ACCURACY:
         shown.insert(0, (AT_RANDOM, (0, (4, 2)), False))
     for name, line, filled in shown:

@@ -284,12 +284,12 @@ def map_norm(limit: float) -> Normalize:
     return Normalize(-limit, limit, clip=True)
 
 
-def _write_row_name(
+def write_row_name(
     figure: Figure, left: float, middle: float, row: tuple[str, str], width: float
-) -> None:
+) -> float:
     """Name a row beside its maps: the decoder, and the method under it, `middle` mm from the top.
 
-    Each takes as many lines as its words need.
+    Each takes as many lines as its words need. Returns the lower edge, mm from the top.
     """
     texts: list[Text] = []
     for name, weight in zip(row, ("bold", "normal"), strict=True):
@@ -298,6 +298,7 @@ def _write_row_name(
     for place, text in enumerate(texts):
         y = middle + (place - (len(texts) - 1) / 2) * NAME_LINE
         text.set_y(1 - y / high)
+    return middle + len(texts) * NAME_LINE / 2
 
 
 def name_block(
@@ -326,7 +327,7 @@ def name_rows(
     for place, (decoder, method) in enumerate(rows):
         middle = top + place * (high + between) + high / 2
         shown = "" if method and decoder == before else decoder
-        _write_row_name(figure, left, middle, (shown, method), width - 2.0)
+        write_row_name(figure, left, middle, (shown, method), width - 2.0)
         before = decoder
 
 

@@ -169,7 +169,7 @@ def test_the_same_maps_give_the_same_bytes(tmp_path: Path) -> None:
     table = panels(["LANGUAGE"])
     written = []
     for turn in ("first", "second"):
-        paths = [tmp_path / turn / f"brains{suffix}" for suffix in (".png", ".svg", ".pdf")]
+        paths = [tmp_path / turn / f"brains{suffix}" for suffix in (".svg", ".pdf")]
         save_figure(glass_brain_figure(maps(table, grid()), grid(), table), paths, RECIPE)
         written.append([path.read_bytes() for path in paths])
     assert written[0] == written[1]
