@@ -43,7 +43,7 @@ class BlockCut:
     @property
     def size(self) -> int:
         """Samples in a block."""
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
     @property
     def per_group(self) -> int:
@@ -84,7 +84,7 @@ def cut_blocks(
         raise BadInputError(
             "block plan",
             "strata",
-            found=f"too few samples to match between groups ({_by_stratum(group, codes, names)})",
+            found=f"too few samples to match between groups ({_by_stratum(group, codes, names.tolist())})",
             expected="two or more of each group, with counterparts in the same stratum and in "
             "families of the same size",
             remedy="Merge strata, or exchange labels over all samples.",

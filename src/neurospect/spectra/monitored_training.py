@@ -255,7 +255,7 @@ def _told_apart(
 ) -> list[tuple[str, str, str]]:
     """Say of each two groups whether the classes learnt tell them apart."""
     strata = None if exchange.strata is None else np.array(exchange.strata)
-    told = []
+    told: list[tuple[str, str, str]] = []
     for a, b in itertools.combinations(compared, 2):
         pair = np.isin(labels, [a, b])
         own = None if strata is None else strata[pair]

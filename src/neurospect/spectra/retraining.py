@@ -173,7 +173,7 @@ def gather_retrainings(
 
 def _part(batch: xr.DataTree, name: str, node: xr.DataTree) -> xr.Dataset:
     part = batch[name].to_dataset() if name in batch.children else xr.Dataset()
-    if "step" not in part or not np.array_equal(part["step"].values, node["step"].values):
+    if "step" not in part or not part["step"].equals(node.to_dataset()["step"]):
         raise _bad(name, "no retrainings at the same steps", "those of the observed training")
     return part
 

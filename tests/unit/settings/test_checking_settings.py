@@ -207,6 +207,9 @@ def test_a_fault_of_the_configuration_names_file_and_field(folder, config, field
         ({"spectra": {"every": 3}}, "spectra.factors_every", "found 50, expected a multiple of"),
         ({"spectra": {"over_ties": True}}, "spectra.over_ties", "found true, for mlp, expected"),
         ({"permutation": {"alpha": 0.001, "permutations": 500}}, "permutation.permutations", "999"),
+        ({"permutation": {"retrainings": 18}}, "permutation.retrainings", "19 or more, for a p"),
+        ({"permutation": {"within": ["site", "site"]}}, "permutation.within", "site more than"),
+        ({"permutation": {"within": ["digit"]}}, "permutation.within", "the column of the groups"),
         ({"target": "digits"}, "target", "found digits, .*digit"),
         (
             {"groups": {"column": "sex", "levels": ["0", "3"]}},

@@ -292,6 +292,26 @@ def test_blocks_of_one_family_stay_in_one_group():
     assert len(np.unique(every, axis=0)) == 3
 
 
+def test_strata_and_units_that_the_tree_names_need_not_be_given():
+    blocks = block_gradients(per_group=4)
+    site, family = np.array(list("xxyy" * 2), dtype=object), [0, 1, 2, 3, 0, 1, 2, 4]
+    given = permuted_differences(
+        blocks, ["a", "b"], permutations=40, seed=0, strata=site, units=family
+    )
+    named = xr.DataTree.from_dict(
+        {"/": blocks.to_dataset()}
+        | {
+            name: node.to_dataset().assign_coords(stratum=("block", site), unit=("block", family))
+            for name, node in blocks.children.items()
+        }
+    )
+    own = permuted_differences(named, ["a", "b"], permutations=40, seed=0)
+    for name in SHAPES:
+        xr.testing.assert_identical(own[name].to_dataset(), given[name].to_dataset())
+    assert own.attrs == given.attrs
+    assert own.attrs["relabelings_possible"] < 70
+
+
 def test_blocks_that_are_never_exchanged_are_counted_and_told_of(caplog):
     blocks = block_gradients(per_group=4)
     site = list("xxxy" + "xxxz")

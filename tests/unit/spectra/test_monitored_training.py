@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -16,7 +17,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from neurospect.arrays.labelled import write_datatree
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
+from neurospect.spectra.label_permutation import labels_are_target, permuted_differences
 from neurospect.spectra.monitored_training import Monitoring, train_with_spectra
+from neurospect.stats.group_differences import permutation_table
 from neurospect.training.loop import TrainingPlan, TrainingStoppedError
 
 EPOCHS = 24
@@ -199,6 +202,135 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(undisturbed,
     assert bytes_of(training(), tmp_path / "again") == undisturbed
     other = bytes_of(training(plan=dataclasses.replace(PLAN, seed=1)), tmp_path / "other")
     assert all(a != b for a, b in zip(other, undisturbed, strict=True))
+
+
+def with_families(seed=0):
+    """The same participants, every third of whom has a sibling of the same site and diagnosis."""
+    participants, array = prepared(seed)
+    by_kind = participants.groupby(["site", "diagnosis", "split"])["participant_id"]
+    first = by_kind.transform(lambda ids: [ids.iloc[n // 2 * 2] for n in range(len(ids))])
+    is_sibling = np.random.default_rng(seed).random(60) < 0.6
+    return participants.assign(
+        component=first.where(is_sibling, participants.participant_id)
+    ), array
+
+
+IN_DIAGNOSIS = changed(within=["diagnosis"], blocks_per_group=6)
+
+
+@pytest.mark.parametrize("engine", ["by_group", "in_pass"])
+def test_an_interrupted_training_with_strata_and_families_ends_with_the_same_bytes(
+    engine, tmp_path
+):
+    participants, _ = with_families()
+    options = {
+        "participants": participants,
+        "monitoring": dataclasses.replace(IN_DIAGNOSIS, engine=engine),
+    }
+    whole = bytes_of(training(**options), tmp_path / "undisturbed")
+    interrupted(tmp_path / "unfinished.pt", 13, **options)
+    resumed = training(checkpoint=tmp_path / "unfinished.pt", **options)
+    assert bytes_of(resumed, tmp_path / "resumed") == whole
+
+
+def test_both_ways_to_record_keep_the_same_blocks_in_strata_and_families():
+    participants, _ = with_families()
+    one, other = (
+        training(participants, monitoring=dataclasses.replace(IN_DIAGNOSIS, engine=engine)).blocks
+        for engine in ("by_group", "in_pass")
+    )
+    for name, node in one.children.items():
+        for coordinate in ("group", "stratum", "unit"):
+            assert node[coordinate].values.tolist() == other[name][coordinate].values.tolist()
+        np.testing.assert_allclose(
+            node["gradient"][0], other[name]["gradient"][0], rtol=1e-4, atol=1e-7
+        )
+    assert one.attrs["exchanged"] == "within each diagnosis, families whole"
+
+
+def test_each_block_holds_the_gradient_of_samples_of_its_group_and_stratum():
+    """Whoever is not of a stratum and group has no part in the sum of its blocks."""
+    trained = training(monitoring=changed(within=["diagnosis"], blocks_per_group=1000))
+    node = trained.blocks["0.weight"]
+    assert trained.blocks.attrs["block_size"] == 1
+    participants, _ = prepared()
+    inside = participants[participants["split"] == "training"]
+    counts = inside.groupby(["diagnosis", "site"]).size().unstack()[["east", "north"]]
+    for diagnosis, matched in counts.min(axis=1).items():
+        for site in ("east", "north"):
+            kept = (node["stratum"] == diagnosis) & (node["group"] == site)
+            assert int(kept.sum()) == matched
+    left_over = counts.to_numpy().sum() - 2 * counts.min(axis=1).sum()
+    assert trained.blocks.attrs["samples_left_over"] == left_over > 0
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "within", "told"),
+    [
+        ("classification", "site", [], "yes"),
+        ("classification", "kind", [], "yes"),
+        ("classification", "diagnosis", [], "no"),
+        ("autoencoding", "site", [], "no"),
+        ("classification", "mostly_site", [], "in part"),
+        ("classification", "diagnosis", ["diagnosis"], "no"),
+    ],
+)
+def test_the_blocks_say_whether_the_labels_were_learnt(task, target, within, told):
+    participants, _ = prepared()
+    kind = participants["site"].map({"east": "coast", "north": "inland", "south": "inland"})
+    mostly = participants["site"].where(participants.index % 5 > 0, "east")
+    trained = training(
+        participants.assign(kind=kind, mostly_site=mostly),
+        plan=dataclasses.replace(PLAN, task=task, epochs=1),
+        target=target,
+        monitoring=changed(within=within),
+    )
+    assert labels_are_target(trained.blocks, ["east", "north"]) == told
+    assert labels_are_target(trained.blocks, ["north", "east"]) == told
+
+
+def exact_p(blocks, permitted):
+    """By numpy alone: the p value of each step and rank over all permitted relabelings."""
+    statistics = []
+    for in_a in permitted:
+        each = [
+            np.log2(np.divide(*(np.linalg.svd(node["gradient"].values[:, side].astype(float).sum(1),
+                                              compute_uv=False) for side in (in_a, ~in_a))))
+            for node in blocks.children.values()
+        ]  # fmt: skip
+        statistics.append(np.concatenate([part[:, :2].ravel() for part in each]))
+    every = np.array(statistics)
+    scores = np.abs(every) / np.sqrt((every**2).mean(axis=0))
+    return (scores.max(axis=1)[:, None] >= scores[0] - 1e-6).mean(axis=0)
+
+
+def test_a_test_within_strata_is_that_over_all_permitted_relabelings():
+    """Every way to exchange labels inside a diagnosis, and no other, counted one by one."""
+    participants, array = prepared(seed=4)
+    trained = training(participants, array, target="site", monitoring=changed(within=["diagnosis"]))
+    labels = trained.blocks["0.weight"]["group"].values == "east"
+    stratum = trained.blocks["0.weight"]["stratum"].values
+    permitted = [labels] + [
+        in_a
+        for chosen in itertools.combinations(range(labels.size), int(labels.sum()))
+        if (in_a := np.isin(np.arange(labels.size), chosen)).tolist() != labels.tolist()
+        and all((in_a & (stratum == s)).sum() == (labels & (stratum == s)).sum() for s in stratum)
+    ]
+    found = permuted_differences(trained.blocks, ["east", "north"], permutations=999, seed=0)
+    assert found.attrs["relabelings_possible"] == len(permitted) > 20
+    drawn = found["0.weight"]["permuted"].values.reshape(999, -1)
+    is_observed = (drawn == found["0.weight"]["difference"].values.ravel()).all(axis=1)
+    once = np.unique(drawn[~is_observed], axis=0, return_index=True)[1]
+    assert len(once) == len(permitted) - 1, "each of them is drawn, and no other"
+    differences = found.isel(permutation=np.flatnonzero(~is_observed)[once])
+    for node in differences.children.values():
+        node["tested"][:, 2:] = 0
+    table = permutation_table(differences, alpha=0.05)
+    chosen = table["rank"] <= 2
+    assert table.loc[chosen, "tested"].all()
+    expected = exact_p(trained.blocks, permitted)
+    np.testing.assert_allclose(table.loc[chosen, "p"], expected, rtol=1e-12)
+    assert len(np.unique(expected)) >= 4
 
 
 @pytest.mark.gpu
@@ -400,6 +532,15 @@ def array_with(value, split):
             "batch_size: found 8, expected",
         ),
         ({"monitoring": changed(compared=["east", "west"])}, "group west: found 0 samples"),
+        ({"monitoring": changed(within=["scanner"])}, "Add the missing: scanner"),
+        (
+            {
+                "participants": table(sex=lambda p: p["site"].where(p.index != 4)),
+                "monitoring": changed(within=["sex"], compared=["east", "north", "south"]),
+            },
+            "sex of sub-04: found nothing, and 1 such rows",
+        ),
+        ({"monitoring": changed(within=["site"])}, "strata with one group only: east, north"),
         ({"family": "oracle"}, "family: found 'oracle'"),
     ],
 )
