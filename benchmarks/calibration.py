@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -23,6 +24,7 @@ from neurospect.spectra.monitored_training import (
     Monitoring,
     train_with_spectra,
 )
+from neurospect.spectra.retraining import gather_retrainings, retrained_differences
 from neurospect.stats.cluster_differences import cluster_tables
 from neurospect.stats.false_discovery import q_values
 from neurospect.stats.group_differences import permutation_table, t_test_table, weight_table
@@ -30,7 +32,7 @@ from neurospect.stats.seed_summary import seed_summary
 from neurospect.training.loop import TrainingPlan
 from table import write_section
 
-ALPHA, FORMING, RELABELINGS = 0.05, 2.0, 199
+ALPHA, FORMING, RELABELINGS, RETRAININGS = 0.05, 2.0, 199, 19
 GROUPS = ["a", "b"]
 BLOCKS, STEPS = 12, 12
 PER_GROUP, VALIDATION, EPOCHS, SEEDS = 80, 16, 100, 5
@@ -42,6 +44,7 @@ TESTS = {
     "per step, q": "paper's t-tests per step, Benjamini-Hochberg",
     "per singular value": "paper's t-tests per singular value",
     "per singular value, q": "paper's t-tests per singular value, Benjamini-Hochberg",
+    "retrained": f"retraining, maximum statistic ({RETRAININGS} under permuted labels)",
     "seeds": f"t-tests over {SEEDS} seeds, Benjamini-Hochberg",
 }
 
@@ -56,6 +59,8 @@ class Case:
         Of the column.
     repeats, seeded_repeats
         Data sets, and the first of these for which further seeds are trained.
+    retrained_repeats
+        The first of these for which networks are trained anew under permuted labels.
     contrast
         By which the pixels of group a are multiplied.
     task
@@ -65,13 +70,14 @@ class Case:
     title: str
     repeats: int
     seeded_repeats: int
+    retrained_repeats: int = 0
     contrast: float = 1.0
     task: Literal["autoencoding", "classification"] = "autoencoding"
 
 
 CASES = [
     Case("no difference", 2000, 100),
-    Case("no difference, labels learnt", 200, 0, task="classification"),
+    Case("no difference, labels learnt", 200, 0, 100, task="classification"),
     Case("contrast + 15 %", 200, 40, contrast=1.15),
     Case("contrast + 30 %", 200, 40, contrast=1.3),
 ]
@@ -84,7 +90,8 @@ labels, as many of each; a [8] MLP learns them for {EPOCHS} full-batch epochs at
 {BLOCKS} blocks per group kept at {STEPS} steps and {RELABELINGS} relabelings
 (`benchmarks/calibration.py`). Without a difference the share should be at most {ALPHA:g}. "Labels
 learnt": the model is trained to tell the random labels apart instead of rebuilding the digits; they
-are then not exchangeable, and the permutation tests find differences too often.
+are then not exchangeable, and the permutation tests find differences too often; the test over
+networks trained anew under permuted labels does not.
 "Contrast": the pixels of one group are multiplied, so there is something to find. The t-tests over
 seeds use {SEEDS} trainings of the same digits and labels that differ in their random start: they
 speak of these digits, and so find the chance differences between two draws of digits as well.
@@ -111,7 +118,10 @@ def repeat(case: Case, images: NDArray[np.float32], number: int) -> dict[str, An
     """Which tests find a difference in one data set."""
     participants, inputs = data_set(case, images, number)
     trained = training(case, participants, inputs, seed=number)
-    tables = all_tables(trained, number)
+    differences = permuted_differences(
+        trained.blocks, GROUPS, permutations=RELABELINGS, seed=number, alpha=ALPHA
+    )
+    tables = all_tables(trained, differences)
     t_tests = tables["t-tests"]
     found = {
         "maximum": below(tables["permutation"]["p"]),
@@ -125,8 +135,23 @@ def repeat(case: Case, images: NDArray[np.float32], number: int) -> dict[str, An
         seeds = [tables["permutation"]]
         for further in range(1, SEEDS):
             again = training(case, participants, inputs, seed=number + further * 10_000)
-            seeds.append(all_tables(again, number)["permutation"])
+            relabelled = permuted_differences(
+                again.blocks, GROUPS, permutations=RELABELINGS, seed=number, alpha=ALPHA
+            )
+            seeds.append(permutation_table(relabelled, alpha=ALPHA))
         found["seeds"] = below(seed_summary(seeds)["q"])
+    if number < case.retrained_repeats:
+        anew = retrained_differences(
+            trained.blocks,
+            participants,
+            inputs,
+            GROUPS,
+            numbers=range(RETRAININGS),
+            seed=number,
+            **options_of(case, number),
+        )
+        gathered = gather_retrainings(differences, trained.blocks, [anew])
+        found["retrained"] = below(permutation_table(gathered, alpha=ALPHA)["p"])
     return found
 
 
@@ -146,27 +171,25 @@ def data_set(
 def training(
     case: Case, participants: pd.DataFrame, inputs: NDArray[np.float32], seed: int
 ) -> MonitoredTraining:
-    return train_with_spectra(
-        participants,
-        inputs,
-        target="group",
-        family="mlp",
-        architecture={"widths": [8], "activation": "relu"},
-        plan=TrainingPlan(case.task, EPOCHS, 3e-3, seed=seed, evaluate_every=EPOCHS),
-        monitoring=Monitoring("group", GROUPS, 1, EPOCHS, GROUPS, BLOCKS, STEPS),
-        device="cpu",
-    )
+    return train_with_spectra(participants, inputs, **options_of(case, seed))
 
 
-def all_tables(trained: MonitoredTraining, number: int) -> dict[str, pd.DataFrame]:
-    differences = permuted_differences(
-        trained.blocks, GROUPS, permutations=RELABELINGS, seed=number, alpha=ALPHA
-    )
-    options = {"alpha": ALPHA}
+def options_of(case: Case, seed: int) -> dict[str, Any]:
     return {
-        "permutation": permutation_table(differences, **options),
-        "weights": weight_table(differences, **options),
-        "clusters": cluster_tables(differences, forming=FORMING, **options)[0],
+        "target": "group",
+        "family": "mlp",
+        "architecture": {"widths": [8], "activation": "relu"},
+        "plan": TrainingPlan(case.task, EPOCHS, 3e-3, seed=seed, evaluate_every=EPOCHS),
+        "monitoring": Monitoring("group", GROUPS, 1, EPOCHS, GROUPS, BLOCKS, STEPS),
+        "device": "cpu",
+    }
+
+
+def all_tables(trained: MonitoredTraining, differences: xr.DataTree) -> dict[str, pd.DataFrame]:
+    return {
+        "permutation": permutation_table(differences, alpha=ALPHA),
+        "weights": weight_table(differences, alpha=ALPHA),
+        "clusters": cluster_tables(differences, forming=FORMING, alpha=ALPHA)[0],
         "t-tests": t_test_table(trained.spectra, GROUPS),
     }
 

@@ -84,7 +84,8 @@ def cut_blocks(
         raise BadInputError(
             "block plan",
             "strata",
-            found=f"too few samples to match between groups ({_by_stratum(group, codes, names.tolist())})",
+            found="too few samples to match between groups: "
+            f"{_by_stratum(group, codes, names.tolist())}",
             expected="two or more of each group, with counterparts in the same stratum and in "
             "families of the same size",
             remedy="Merge strata, or exchange labels over all samples.",
