@@ -12,7 +12,7 @@ from pathlib import Path
 from neurospect.arrays.atomic import write_text
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.audit import Examination, examine
-from neurospect.provenance.breaks import break_json, break_text, shown_path
+from neurospect.provenance.breaks import break_json, break_text, for_terminal, shown_path
 from neurospect.provenance.trace import chain_html, chain_text, trace
 
 SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _trace(options.figure, options.html)
         return _audit(options.path, as_json=options.json)
     except (BadInputError, BadInputsError) as fault:
-        print(fault, file=sys.stderr)
+        print(for_terminal(str(fault)), file=sys.stderr)
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        print(for_terminal(f"{error.filename}: {error.strerror}."), file=sys.stderr)
     return IMPOSSIBLE
 
 
@@ -159,7 +159,7 @@ def _ica(options: argparse.Namespace) -> int:
 
 def _trace(figure: Path, page: Path | None) -> int:
     chain = trace(figure)
-    print(chain_text(chain))
+    print(for_terminal(chain_text(chain)))
     if page:
         write_text(page, chain_html(chain))
     return SOUND
@@ -167,7 +167,7 @@ def _trace(figure: Path, page: Path | None) -> int:
 
 def _audit(path: Path, *, as_json: bool) -> int:
     found = examine(path)
-    print(_examination_json(found) if as_json else _examination_text(found))
+    print(_examination_json(found) if as_json else for_terminal(_examination_text(found)))
     return BROKEN if found.breaks else SOUND
 
 

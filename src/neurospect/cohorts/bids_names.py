@@ -10,6 +10,8 @@ from pathlib import Path
 LABEL = re.compile(r"[A-Za-z0-9]+")
 VALUE = re.compile(r"[A-Za-z0-9+]+")  # BIDS joins two labels in one value by a plus
 PREFIX = "sub-"
+# What names of folders hold elsewhere; nothing that a shell, a path or an option would read.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,8 @@ def bids_file(path: Path) -> BidsFile | None:
 def is_participant_label(participant: str) -> bool:
     """Say whether a text is `sub-` and a label of letters and digits."""
     return participant.startswith(PREFIX) and bool(LABEL.fullmatch(participant[len(PREFIX) :]))
+
+
+def is_plain_name(name: str) -> bool:
+    """Say whether a text is letters, digits and ``. _ + @ -``, the first a letter or digit."""
+    return bool(PLAIN.fullmatch(name))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurospect.arrays.exclusions import Exclusion
 from neurospect.arrays.tables import read_table
-from neurospect.cohorts.bids_names import PREFIX, is_participant_label
+from neurospect.cohorts.bids_names import PREFIX, is_participant_label, is_plain_name
 from neurospect.cohorts.cohort_checks import PARTICIPANT
 from neurospect.errors import BadInputError
 
@@ -39,7 +39,8 @@ def read_bids_participants(
         space around an entry is no part of it.
     bids_labels
         Whether identifiers are BIDS labels, with or without `sub-`; they are returned with it.
-        Otherwise they are any text, returned as it stands.
+        Otherwise they are names of folders as other programs make them, returned as they stand;
+        who has a name that is none (see `is_plain_name`) is left out.
 
     Returns
     -------
@@ -65,7 +66,9 @@ def read_bids_participants(
         if name in table:
             table[name] = table[name].str.strip().replace("", None)
     table[PARTICIPANT] = _identifiers(final, table[PARTICIPANT], bids_labels)
-    exclusions = []
+    exclusions: list[Exclusion] = []
+    if not bids_labels:
+        table, exclusions = _plainly_named(final, table)
     for participant, row in zip(
         table[PARTICIPANT], table[list(complete)].isna().to_numpy(), strict=True
     ):
@@ -103,6 +106,26 @@ def _identifiers(path: Path, column: pd.Series[str], bids_labels: bool) -> list[
             raise _wrong(path, line, found, "every participant once", "Keep one of the rows.")
         identifiers[whole] = written
     return list(identifiers)
+
+
+def _plainly_named(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Exclusion]]:
+    """Leave out whose name could be read as a path, an option or a command."""
+    exclusions = [
+        Exclusion(
+            repr(who)[1:-1],  # escaped, since a name may hold what no table can
+            STAGE,
+            _wrong(
+                path,
+                line,
+                repr(who),
+                "letters, digits and . _ + @ -, the first a letter or digit",
+                "Rename the participant, and the folder or row; else the participant stays out.",
+            ),
+        )
+        for line, who in enumerate(table[PARTICIPANT], start=2)
+        if not is_plain_name(who)
+    ]
+    return table[[is_plain_name(who) for who in table[PARTICIPANT]]], exclusions
 
 
 def _wrong(path: Path, line: int, found: str, expected: str, remedy: str) -> BadInputError:

@@ -14,6 +14,7 @@ from neurospect.arrays.exclusions import Exclusion, exclusion_table
 from neurospect.arrays.head_size import ETIV
 from neurospect.arrays.tables import read_table
 from neurospect.cohorts.aseg_stats import read_aseg_rows, read_aseg_stats
+from neurospect.cohorts.bids_names import is_plain_name
 from neurospect.cohorts.cohort import Cohort, describe
 from neurospect.cohorts.cohort_checks import PARTICIPANT
 from neurospect.cohorts.diagnosed_participants import CLASSES, diagnosed_participants
@@ -145,7 +146,8 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
         volumes = [Path(settings["table"])]
     else:
         folder = Path(settings["folder"])
-        volumes = [aseg_stats_file(folder, name) for name in _subjects(folder)]
+        names = filter(is_plain_name, _subjects(folder))
+        volumes = [aseg_stats_file(folder, name) for name in names]
     return [Path(settings["participants"]), *volumes]
 
 
@@ -207,7 +209,8 @@ def _rows_of_table(path: Path, asked: Sequence[str]) -> tuple[pd.DataFrame, list
         if who not in rows.index and who not in faults
     ]
     known = set(asked)
-    exclusions += [_stranger(path, who) for who in rows.index if who not in known]
+    # escaped, as below
+    exclusions += [_stranger(path, repr(who)[1:-1]) for who in rows.index if who not in known]
     return rows.loc[[who for who in asked if who in rows.index]], exclusions
 
 

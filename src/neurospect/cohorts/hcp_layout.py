@@ -197,7 +197,7 @@ def _root(folder: str | Path) -> Path:
 
 
 def _check_subject(subject: str) -> None:
-    if not subject.isalnum():
+    if not (subject.isascii() and subject.isalnum()):
         raise BadInputError(
             "subjects",
             "participant_id",

@@ -89,7 +89,9 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     remedy = "Give the CSV of the HCP's database, or fetch it again."
     table = read_csv_table(path, columns, remedy=remedy)[list(columns)]
     subjects = table["Subject"]
-    no_number = subjects[[not subject.isdigit() for subject in subjects]]
+    # digits of other scripts are digits to Python, and no folder of the HCP's
+    numbers = [subject.isascii() and subject.isdigit() for subject in subjects]
+    no_number = subjects[[not is_number for is_number in numbers]]
     twice = subjects[subjects.duplicated()]
     if len(no_number) or len(twice):
         what = "more than once" if len(twice) else "no number"
@@ -97,7 +99,7 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise BadInputError(
             path,
             "Subject",
-            found=f"{first} {what}".strip(),
+            found=f"{first} {what}".strip() if first.isprintable() else f"{first!r} {what}",
             expected="every subject once, by number",
             remedy="Keep one row for each subject.",
         )

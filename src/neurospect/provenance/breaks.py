@@ -98,3 +98,14 @@ def shown_path(path: Path) -> str:
     """Path for people: relative to the working directory where it lies inside."""
     inside = path.is_relative_to(Path.cwd())
     return (path.relative_to(Path.cwd()) if inside else path).as_posix()
+
+
+def for_terminal(text: str) -> str:
+    """Write what could steer a terminal, or cannot be printed, as its escape.
+
+    Records and file names may come from elsewhere: an escape sequence in one of them could hide
+    lines of a report, and bytes that are no text would stop it.
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text
+    )

@@ -62,8 +62,8 @@ def chain_html(chain: Chain, preview: bytes | None = None) -> str:
             f"<style>\n{_STYLE}</style></head>",
             "<body>",
             f"<h1>Where {name} came from</h1>",
-            f'<p class="quiet">recipe <code>{chain.recipe}</code><br>',
-            f"sha256 <code>{chain.sha256}</code></p>",
+            f'<p class="quiet">recipe <code>{escape(chain.recipe)}</code><br>',
+            f"sha256 <code>{escape(chain.sha256)}</code></p>",
             *_warnings(chain),
             _picture(chain, preview),
             f"<p>{_counted(chain)} The figure's own step comes first.</p>",
@@ -161,6 +161,6 @@ def _table(caption: str, rows: Iterable[tuple[str, str]]) -> str:
 def _files(caption: str, rows: Iterable[tuple[str, str]]) -> str:
     """Table of files; the first cell of each row is HTML already."""
     body = "".join(
-        f"<tr><td>{cell}</td><td><code>{sha256}</code></td></tr>\n" for cell, sha256 in rows
+        f"<tr><td>{cell}</td><td><code>{escape(sha256)}</code></td></tr>\n" for cell, sha256 in rows
     )
     return f"<table><caption>{caption}, with sha256</caption>\n{body}</table>" if body else ""
