@@ -34,6 +34,8 @@ rule test_criteria:
     output:
         summary=f"{DECODERS}/criteria.tsv",
         summary_columns=f"{DECODERS}/criteria.json",
+        scores=f"{DECODERS}/criteria_by_seed.tsv",
+        scores_columns=f"{DECODERS}/criteria_by_seed.json",
         tests=f"{DECODERS}/criteria_tests.tsv",
         tests_columns=f"{DECODERS}/criteria_tests.json",
         record=f"{DECODERS}/test_criteria.record.json",

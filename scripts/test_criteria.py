@@ -5,8 +5,10 @@ from typing import Any
 from neurospect.arrays.tables import read_table, write_table
 from neurospect.provenance.job import recorded_job
 from neurospect.stats.criteria_tests import (
+    SCORE_COLUMNS,
     SUMMARY_COLUMNS,
     TEST_COLUMNS,
+    criteria_scores,
     criteria_summary,
     criteria_tests,
 )
@@ -18,6 +20,7 @@ def main(snakemake: Any) -> None:
     with recorded_job(snakemake):
         tables = [read_table(path, TEXT, TEXT) for path in snakemake.input.criteria]
         write_table(snakemake.output.summary, criteria_summary(tables), SUMMARY_COLUMNS)
+        write_table(snakemake.output.scores, criteria_scores(tables), SCORE_COLUMNS)
         write_table(snakemake.output.tests, criteria_tests(tables), TEST_COLUMNS)
 
 

@@ -12,9 +12,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurospect.saliency.criteria import pearson
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import LINEAR_METHODS, Methods, judged_maps
 from neurospect.saliency.map_targets import MapTargets
+from neurospect.saliency.templates import subject_templates
 
 UNITS = {
     "gradient": "probability per unit of the input",
@@ -40,8 +42,10 @@ class DecoderMaps:
     ----------
     tree
         At the root the templates of the classes, the mask, and the first test example of each
-        class; below, one node per method: `mean_map` (class, ...), over the test examples of the
-        class the map of that class, and `example_map` (example, class, ...).
+        class with the templates that it is held against; below, one node per method: `mean_map`
+        (class, ...), over the test examples of the class the map of that class; `example_map`
+        (example, class, ...), and its `correlation` (example, class) with what is special about the
+        example's own class, and of every other class with its difference to the own.
     criteria
         As from `judged_maps`.
     """
@@ -137,8 +141,10 @@ def _tree(
         "participant_id": ("example", data.participants[rows].astype(str)),
         "true_class": ("example", [data.classes[code] for code in data.codes[rows]]),
     }
+    known = _templates_of_examples(kept, targets, inputs.shape)
     root = xr.Dataset(
         {
+            "example_template": (("example", "class", *axes), known.astype(np.float32)),
             "template": (("class", *axes), targets.templates.astype(np.float32)),
             "example_input": (("example", *axes), inputs.numpy()),
             "mask": (axes, targets.mask.astype(np.uint8)),
@@ -158,6 +164,10 @@ def _tree(
             {
                 "mean_map": (("class", *axes), means.astype(np.float32)),
                 "example_map": (("example", "class", *axes), kept.maps[method]),
+                "correlation": (
+                    ("example", "class"),
+                    _correlations(kept, known, kept.maps[method], targets.mask),
+                ),
             },
             attrs={f"option_{name}": value for name, value in options.items()},
         )
@@ -165,10 +175,38 @@ def _tree(
         units = UNITS.get(method, "unknown").replace(
             "probability", "log odds" if logs else "probability"
         )
-        for variable in node.data_vars.values():
-            variable.attrs = {"units": units}
+        for name in ("mean_map", "example_map"):
+            node[name].attrs = {"units": units}
         nodes[f"/{method}"] = node
     return xr.DataTree.from_dict(nodes)
+
+
+def _templates_of_examples(
+    kept: _Kept, targets: MapTargets, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Templates that each chosen example is held against, shape (examples, classes, *shape)."""
+    data, count = kept.data, len(kept.data.classes)
+    if targets.of == "all":
+        return np.broadcast_to(targets.templates, (len(kept.chosen), *targets.templates.shape))
+    test = data.places["test"]
+    examples = data.examples("test", torch.device("cpu"))
+    known = np.empty((shape[0], count, *shape[1:]))
+    for place, example in enumerate(kept.chosen):
+        own = np.flatnonzero(data.participants[test] == data.participants[test[example]])
+        inputs = examples.rows(torch.from_numpy(own)).inputs.numpy()
+        whose = data.participants[test[own]].astype(str)
+        known[place] = subject_templates(inputs, data.codes[test[own]], whose, count)[0][0]
+    return known
+
+
+def _correlations(
+    kept: _Kept, known: NDArray[np.float64], maps: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Of each chosen example, the correlation of every class's map with its target."""
+    targets = known - known[np.arange(len(known)), np.arange(len(known))][:, None]
+    for own in range(len(known)):
+        targets[own, own] = known[own, own] - np.nanmean(known[own], axis=0)
+    return pearson(maps[..., mask], targets[..., mask])
 
 
 def _affine_of_box(targets: MapTargets) -> NDArray[np.float64]:

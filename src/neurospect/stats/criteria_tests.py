@@ -18,8 +18,15 @@ SUMMARY_COLUMNS = {
     "seeds": "trainings that were summarised",
     "correlation": "mean over seeds of the mean over test examples",
     "sd_correlation": "standard deviation over seeds; n/a for one seed",
-    "undefined": "mean over seeds of the share of test examples without a correlation",
-    "sd_undefined": "standard deviation over seeds of that share; n/a for one seed",
+    "examples": "test examples, summed over seeds",
+    "undefined": "of these, without a correlation",
+}
+SCORE_COLUMNS = {
+    **{name: SUMMARY_COLUMNS[name] for name in BY},
+    "seed": "of the training",
+    "correlation": "mean over the test examples that have one",
+    "examples": "test examples",
+    "undefined": "of these, without a correlation",
 }
 PENALTY_COLUMNS = {
     "decoder": SUMMARY_COLUMNS["decoder"],
@@ -56,7 +63,10 @@ def criteria_summary(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     BadInputError
         When there is no table, or a column is missing.
     """
-    return over_seeds([_means(tables)], BY, ["correlation", "undefined"])
+    scores = criteria_scores(tables)
+    summary = over_seeds([scores], BY, ["correlation"])
+    counts = scores.groupby(BY, sort=False)[["examples", "undefined"]].sum().reset_index()
+    return summary.merge(counts, on=BY, validate="one_to_one")[list(SUMMARY_COLUMNS)]
 
 
 def criteria_tests(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -81,7 +91,7 @@ def criteria_tests(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     BadInputError
         When there is no table, or a column is missing.
     """
-    means = _means(tables)
+    means = criteria_scores(tables)
     means = means.assign(name=means["decoder"] + " " + means["method"])
     first = means["seed"].iloc[0]
     whole = pd.concat([own[own["seed"] == first] for own in tables], ignore_index=True)
@@ -141,8 +151,24 @@ def criteria_by_penalty(
     return table.sort_values("weight_penalty", kind="stable")[list(PENALTY_COLUMNS)]
 
 
-def _means(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Mean over test examples, one row per decoder, method, criterion and seed."""
+def criteria_scores(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Take the mean of each training's criteria over its test examples.
+
+    Parameters
+    ----------
+    tables
+        As for `criteria_summary`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `SCORE_COLUMNS`, one row per decoder, method, criterion and seed.
+
+    Raises
+    ------
+    BadInputError
+        When there is no table, or a column is missing.
+    """
     needed = [*BY, "seed", "example", "correlation"]
     absent = {name for table in tables for name in needed if name not in table}
     if absent or not tables:
@@ -154,6 +180,7 @@ def _means(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
             remedy="Give one table of criteria for each decoder and seed.",
         )
     whole = pd.concat([table[needed] for table in tables], ignore_index=True)
-    whole = whole.assign(undefined=whole["correlation"].isna().astype(float))
-    grouped = whole.groupby([*BY, "seed"], sort=False)[["correlation", "undefined"]]
-    return grouped.mean().reset_index()
+    groups = whole.groupby([*BY, "seed"], sort=False)["correlation"]
+    scores = groups.agg(correlation="mean", examples="size", defined="count").reset_index()
+    scores["undefined"] = scores["examples"] - scores["defined"]
+    return scores[list(SCORE_COLUMNS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from neurospect.errors import BadInputError
@@ -51,6 +52,20 @@ def over_seeds(
         summary[name] = groups[name].mean()
         summary[f"sd_{name}"] = groups[name].std(ddof=1)
     return summary.reset_index()
+
+
+def with_standard_error(summary: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Name the mean of a value `mean`, and add its `standard_error` over seeds.
+
+    Parameters
+    ----------
+    summary
+        Of `over_seeds`.
+    value
+        One of its values.
+    """
+    error = summary[f"sd_{value}"] / np.sqrt(summary["seeds"])
+    return summary.rename(columns={value: "mean"}).assign(standard_error=error)
 
 
 def columns_over_seeds(

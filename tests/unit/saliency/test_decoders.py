@@ -195,6 +195,12 @@ def test_mean_maps_and_examples_are_those_of_the_maps(data, targets, trained):
         np.testing.assert_allclose(
             node["example_map"][code], maps[np.flatnonzero(codes == code)[0]], atol=1e-7
         )
+        judged = made.criteria[made.criteria["example"] == test[np.flatnonzero(codes == code)[0]]]
+        judged = judged[judged["method"] == "gradient"].set_index("criterion")["correlation"]
+        found = node["correlation"][code].to_numpy()
+        assert found[code] == pytest.approx(judged["class_informative"], abs=1e-5)
+        others = np.delete(found, code)
+        assert others.mean() == pytest.approx(judged["pairwise_difference"], abs=1e-5)
     assert node["mean_map"].attrs["units"] == "probability per unit of the input"
     assert made.tree["smoothgrad"].attrs["option_samples"] == 2
     assert list(made.tree["true_class"].to_numpy()) == ["A", "B", "C"]
