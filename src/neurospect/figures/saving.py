@@ -54,7 +54,7 @@ def _save_png(figure: Figure, path: Path, tags: Mapping[str, str | None]) -> Non
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH, pil_kwargs={"compress_level": 0})
     with Image.open(drawn) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         resolution = picture.info["dpi"]
     text = PngInfo()
     for key, value in tags.items():

@@ -71,8 +71,8 @@ def test_a_png_of_few_colours_looks_like_the_drawing(
         assert few.info["dpi"] == whole.info["dpi"]
         shown, drawn = (np.asarray(each.convert("RGB"), dtype=int) for each in (few, whole))
     apart = np.abs(shown - drawn).max(axis=-1)
-    assert apart.mean() < 1
-    assert np.quantile(apart, 0.99) < 12
+    assert apart.mean() < 2
+    assert np.quantile(apart, 0.99) < 24
 
 
 def test_a_preview_is_small_and_the_same_each_time(
