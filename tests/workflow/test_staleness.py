@@ -103,7 +103,11 @@ def test_comments_docstrings_and_touches_make_nothing_stale(edited: Checkout, pa
 @pytest.mark.parametrize(
     ("old", "new", "jobs"),
     [
-        ("permutation: {", "permutation: {alpha: 0.04, ", TESTED | TRACED),
+        (
+            "permutation: {",
+            "permutation: {alpha: 0.04, ",
+            {"permute_labels": COMPARISONS} | TESTED | TRACED,
+        ),
         (
             "permutations: 39",
             "permutations: 41",
