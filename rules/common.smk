@@ -50,6 +50,7 @@ PANEL_OF_SEEDS = f"{EXPERIMENT}/{{panel}}/seeds"
 PAGE = f"{EXPERIMENT}/page/seed-{{seed}}"
 DECODER = f"{EXPERIMENT}/{{decoder}}/seed-{{seed}}"
 DECODERS = f"{EXPERIMENT}/summary"
+DECODERS_OF_SEEDS = f"{DECODERS}/seeds"
 OF_NO_PEOPLE = ("mnist", "sinusoid", "synthetic-tasks", "block-digits")
 OF_VOLUMES = ("simulated-freesurfer", "freesurfer")
 NOTHING = "(?!)"  # a pattern that matches no wildcard
@@ -442,6 +443,38 @@ def of_every_decoder(file):
 
 def of_every_penalty(file):
     return of_decoders(attrgetter("penalised"), file)
+
+
+def maps_of_every_decoder(wildcards):
+    """The maps of every decoder, of one seed."""
+    at = dict(wildcards)
+    return [
+        f"{DECODER}/maps.nc".format(**at, decoder=name)
+        for name in experiment(wildcards).decoders
+    ]
+
+
+def figures_of_saliency():
+    """Every figure of every saliency experiment, and the chain of each."""
+    figures = []
+    for name, chosen in SETTINGS.saliency.items():
+        at = {"cohort": chosen.cohort, "experiment": name}
+        asked = {
+            "criteria": True,
+            "temperatures": chosen.criteria.temperatures,
+            "regularisation": chosen.penalised,
+            "sanity_checks": chosen.sanity_checks,
+            "removal": chosen.removal,
+        }
+        of_seeds = DECODERS_OF_SEEDS.format(**at)
+        figures += [
+            f"{of_seeds}/{figure}" for figure, wanted in asked.items() if wanted
+        ]
+        figures += collect(
+            f"{DECODERS.format(**at)}/seed-{{seed}}/example_maps",
+            seed=SETTINGS.config.seeds,
+        )
+    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
 
 
 def tables_of_saliency():

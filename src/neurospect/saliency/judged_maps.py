@@ -188,7 +188,8 @@ def _judged(
 ) -> pd.DataFrame:
     """Hold a batch of maps against its targets; one row per example and criterion."""
     codes, whose = data.codes[places], data.participants[places]
-    known, subjects = targets.templates, None
+    known: NDArray[np.floating] = targets.templates
+    subjects: NDArray[np.intp] | None = None
     if targets.of == "subject":
         known, subjects = subject_templates(
             inputs.cpu().numpy(), codes, whose.astype(str), len(data.classes)

@@ -104,7 +104,7 @@ def mean_test_inputs(data: DecodingData) -> NDArray[np.float64]:
 
 def _given_mask(path: Path, shape: tuple[int, ...], grid: VoxelGrid | None) -> NDArray[np.bool_]:
     if path.suffix == ".npy":
-        given = np.asarray(open_array(path)) != 0
+        given: NDArray[np.bool_] = np.asarray(open_array(path)) != 0
         if given.shape != shape:
             raise _refused(path, f"shape {given.shape}", f"shape {shape}, that of one example")
         return given
@@ -117,7 +117,8 @@ def _given_mask(path: Path, shape: tuple[int, ...], grid: VoxelGrid | None) -> N
             f"shape {tuple(image.shape)} and its affine",
             f"shape {grid.mask.shape} and the affine of the cohort's mask",
         )
-    return np.asarray(image.dataobj)[grid.box] != 0
+    inside: NDArray[np.bool_] = np.asarray(image.dataobj)[grid.box] != 0
+    return inside
 
 
 def _refused(path: str | Path, found: object, expected: str) -> BadInputError:

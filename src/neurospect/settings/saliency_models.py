@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -148,8 +148,7 @@ class MapSettings(Strict):
     @property
     def options(self) -> dict[MapMethod, dict[str, Any]]:
         """Options by method, of those that are made."""
-        methods: dict[MapMethod, dict[str, Any]] = self.model_dump(exclude_none=True)
-        return methods
+        return cast(dict[MapMethod, dict[str, Any]], self.model_dump(exclude_none=True))
 
 
 class CriteriaSettings(Strict):
