@@ -25,6 +25,7 @@ from neurospect.cohorts.synthetic_tasks import (
     make_synthetic_tasks,
     synthetic_templates,
 )
+from neurospect.models.initial_weights import draw_glorot_weights
 from neurospect.models.registry import build_model
 from neurospect.saliency import (
     class_informative_correlation,
@@ -295,12 +296,7 @@ def glorot(family: str, seed: int, **architecture: Any) -> nn.Module:
         seed=seed,
         **architecture,
     )
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            nn.init.xavier_uniform_(parameter, generator=generator)
-        else:
-            nn.init.zeros_(parameter)
+    draw_glorot_weights(model, seed)
     return model
 
 

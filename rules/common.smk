@@ -441,6 +441,12 @@ def of_every_decoder(file):
     return of_decoders(attrgetter("decoders"), file)
 
 
+def baselines_beside(wildcards):
+    """The accuracies of baselines, for the table of accuracies."""
+    beside = wildcards.table == "accuracy" and experiment(wildcards).baselines
+    return [f"{DECODERS}/baselines.tsv".format(**wildcards)] if beside else []
+
+
 def of_every_penalty(file):
     return of_decoders(attrgetter("penalised"), file)
 

@@ -89,6 +89,7 @@ rule sweep_penalties:
 rule summarise_decoders:
     input:
         tables=of_every_decoder("{table}.tsv"),
+        baselines=baselines_beside,
     output:
         summary=f"{DECODERS}/{{table}}.tsv",
         summary_columns=f"{DECODERS}/{{table}}.json",

@@ -14,6 +14,11 @@ def main(snakemake: Any) -> None:
     with recorded_job(snakemake):
         how = SUMMARISED[snakemake.wildcards.table]
         tables = [read_table(path, text=TEXT) for path in snakemake.input.tables]
+        # Baselines stand beside the decoders; they have no seed and no loss.
+        tables += [
+            read_table(path, text=TEXT).assign(seed=None, loss=float("nan"))
+            for path in snakemake.input.get("baselines", [])
+        ]
         columns = columns_over_seeds(how.columns, how.by, how.values)
         write_table(snakemake.output.summary, over_seeds(tables, how.by, how.values), columns)
 

@@ -14,6 +14,7 @@ from neurospect.arrays.numpy_files import open_array, write_array
 from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
 from neurospect.errors import BadInputError
+from neurospect.models.registry import build_model
 from neurospect.saliency.baselines import inner_products, score_baselines
 from neurospect.saliency.criteria import pearson
 from neurospect.saliency.decoder_checks import CHECK_COLUMNS, check_labels, check_maps
@@ -395,3 +396,15 @@ def test_mean_maps_like_their_templates_are_found_given_surrogates_enough():
     np.testing.assert_allclose(tested["p_bonferroni"], 3 / 40)
     assert not tested["significant"].any()
     assert (mean_map_tests(made.tree, surrogates=79, seed=0)["significant"]).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_recurrent_decoders_at_rest_have_maps_on_a_device_too():
+    model = build_model(
+        "lstm", task="classification", input_shape=(9, 4), classes=2, seed=0, widths=[5]
+    )
+    inputs = torch.randn(3, 9, 4, generator=torch.Generator().manual_seed(0))
+    expected = saliency_maps(model, inputs)
+    found = saliency_maps(model.cuda(), inputs.cuda()).cpu()
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
