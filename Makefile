@@ -56,7 +56,8 @@ bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about a
 	$(BIN)/python benchmarks/ica.py
 	$(BIN)/python benchmarks/participant.py
 	$(BIN)/python benchmarks/calibration.py
-	$(BIN)/python benchmarks/saliency_cost.py
+	$(BIN)/python benchmarks/saliency.py
+	$(BIN)/python benchmarks/saliency_removal.py
 	$(BIN)/python benchmarks/saliency_synthetic.py --seeds 10
 
 generated: $(READY)  ## rewrite what is generated: default config, schemas, conda envs
