@@ -79,7 +79,9 @@ def cut_blocks(
     """
     groups = int(group.max()) + 1
     names, codes = np.unique(stratum, return_inverse=True)
-    lots = _lots(_families(group, codes, unit, names), groups)
+    # A family that alone gives a group more blocks than wanted takes no part.
+    every = _lots(_families(group, codes, unit, names), groups)
+    lots = [lot for lot in every if lot.blocks <= most]
     if sum(lot.blocks * lot.sets(1) for lot in lots) < min(2, most):
         raise BadInputError(
             "block plan",
@@ -155,10 +157,17 @@ def _largest_size(lots: Sequence[_Lot], most: int) -> tuple[int, list[int]]:
     wanted = min(most, sum(blocks(1)))
     sizes = range(1, max(lot.sets(1) for lot in lots) + 1)
     size = bisect_right(sizes, -wanted, key=lambda each: -sum(blocks(each)))
-    taken = [lot.sets(size) for lot in lots]
-    while sum(held := [lot.blocks * sets for lot, sets in zip(lots, taken, strict=True)]) > most:
-        # Whoever has most gives, so that small strata keep their part.
-        taken[len(lots) - 1 - held[::-1].index(max(held))] -= 1
+    taken = [0] * len(lots)
+    room = most
+    # Whoever has fewest is next, so that small strata keep their part; of two the larger set.
+    while fitting := [
+        (lot.blocks * sets, -lot.blocks, place)
+        for place, (lot, sets) in enumerate(zip(lots, taken, strict=True))
+        if sets < lot.sets(size) and lot.blocks <= room
+    ]:
+        _, blocks_of_set, place = min(fitting)
+        taken[place] += 1
+        room += blocks_of_set
     return size, taken
 
 

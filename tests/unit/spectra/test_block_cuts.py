@@ -121,6 +121,18 @@ def test_where_blocks_are_too_many_the_largest_site_gives_them_up():
     assert found.left_over == 26 - 24
 
 
+def test_families_that_give_more_blocks_than_wanted_leave_the_others_their_part():
+    quadruplets, twins = [9, 9, 9, 9], [8, 8]
+    group = [0] * 5 + [1] * 5
+    unit = [*quadruplets, 0, 5, 5, 5, 5, 1]
+    assert cut(group, 4, unit=unit).per_group == 4, "the quadruplets, and nobody else"
+    assert cut([*group, 0, 1], 3, unit=[*unit, 2, 3]).per_group == 2, "single persons only"
+    found = cut([0, 0, 0, 1, 1, 1], 2, unit=[*twins, 0, 7, 7, 1])
+    assert sorted(found.rows.ravel()) == [0, 1, 3, 4]
+    with pytest.raises(BadInputError, match="too few samples to match"):
+        cut(group, 3, unit=unit)
+
+
 def test_a_few_siblings_among_many_do_not_make_blocks_small():
     unit = np.arange(200)
     unit[1] = unit[0]  # two siblings in group a
