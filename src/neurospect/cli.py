@@ -1,9 +1,8 @@
-"""The command line: a run's components, where a figure came from, whether the proof holds."""
+"""The command line: a run's components, where figures came from, the proof, a crate of both."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -12,7 +11,9 @@ from pathlib import Path
 from neurospect.arrays.atomic import write_text
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.audit import Examination, examine
-from neurospect.provenance.breaks import break_json, break_text, for_terminal, shown_path
+from neurospect.provenance.breaks import break_text, for_terminal, shown_path
+from neurospect.provenance.crate import UnsoundResultsError, write_crate
+from neurospect.provenance.crate_pages import audit_page
 from neurospect.provenance.trace import chain_html, chain_text, trace
 
 SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fetch(options)
         if options.verb == "trace":
             return _trace(options.figure, options.html)
+        if options.verb == "crate":
+            return _crate(options)
         return _audit(options.path, as_json=options.json)
     except (BadInputError, BadInputsError) as fault:
         print(for_terminal(str(fault)), file=sys.stderr)
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     auditing.add_argument("path", type=Path, metavar="FIGURE|DIR")
     auditing.add_argument("--json", action="store_true", help="print JSON")
+    _add_crate(verbs)
     return parser
 
 
@@ -126,6 +130,37 @@ def _add_fetch(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     fetch.add_argument("--url", help="another place that holds the same tree")
 
 
+def _add_crate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    crate = verbs.add_parser(
+        "crate",
+        help="pack results and how they were made, for others to read",
+        description="Writes a Provenance Run Crate 0.5: results, records, code of the workflow, "
+        "and who made what from what; raw files are named, not packed. Exit status: 0, 1 where an "
+        "audit found a break and nothing was written, 2 where the request cannot be met.",
+    )
+    crate.add_argument("results", type=Path, metavar="RESULTS")
+    crate.add_argument(
+        "--out", type=Path, metavar="DIR|ZIP", help="where to (default: RESULTS.crate.zip)"
+    )
+    crate.add_argument(
+        "--figure",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIGURE",
+        help="pack these and what they were made from, nothing else",
+    )
+    crate.add_argument(
+        "--without-data",
+        action="store_true",
+        help="pack figures, records and code; name all other files by their sha256",
+    )
+    crate.add_argument(
+        "--unsound", action="store_true", help="pack results that are broken, and say so in there"
+    )
+
+
 def _fetch(options: argparse.Namespace) -> int:
     from neurospect.cohorts.abide_fetch import fetch_abide
 
@@ -167,8 +202,27 @@ def _trace(figure: Path, page: Path | None) -> int:
 
 def _audit(path: Path, *, as_json: bool) -> int:
     found = examine(path)
-    print(_examination_json(found) if as_json else for_terminal(_examination_text(found)))
+    print(audit_page(found).rstrip() if as_json else for_terminal(_examination_text(found)))
     return BROKEN if found.breaks else SOUND
+
+
+def _crate(options: argparse.Namespace) -> int:
+    out = options.out or options.results.absolute().with_suffix(".crate.zip")
+    try:
+        found = write_crate(
+            options.results,
+            out,
+            figures=options.figure,
+            data=not options.without_data,
+            unsound=options.unsound,
+        )
+    except UnsoundResultsError as fault:
+        print(for_terminal(_examination_text(fault.found)))
+        print("Nothing was packed; --unsound packs it as it is, and says so.", file=sys.stderr)
+        return BROKEN
+    print(for_terminal(_examination_text(found)))
+    print(shown_path(out.absolute()))
+    return SOUND
 
 
 def _examination_text(found: Examination, most: int = 10) -> str:
@@ -185,16 +239,6 @@ def _examination_text(found: Examination, most: int = 10) -> str:
         title = f"note: {_count(len(found.unrecorded), 'file')} that no record speaks of"
         blocks.append("\n".join([title, *names]))
     return "\n\n".join(blocks)
-
-
-def _examination_json(found: Examination) -> str:
-    content = {
-        "records": found.records,
-        "files": found.files,
-        "breaks": [break_json(each) for each in found.breaks],
-        "unrecorded": [shown_path(path) for path in found.unrecorded],
-    }
-    return json.dumps(content, indent=2)
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from neurospect.errors import BadInputError
 from neurospect.provenance.archive import Archive, Filed, find_files, is_figure, open_archive
 from neurospect.provenance.breaks import Break, BreakKind
 from neurospect.provenance.content import absolute
-from neurospect.provenance.environment import env_digest
+from neurospect.provenance.environment import environments_in
 from neurospect.provenance.record import OutputFile, recomputed_recipe
 from neurospect.provenance.source import source_modules
 from neurospect.provenance.survey import Survey, figures_from, figures_of, survey_of
@@ -135,9 +135,7 @@ def _files_to_hash(survey: Survey) -> Iterator[Path]:
         yield from find_files(filed, link.path)
 
 
-def _unreadable_records(
-    archive: Archive, survey: Survey, targets: Sequence[Path]
-) -> list[Break]:
+def _unreadable_records(archive: Archive, survey: Survey, targets: Sequence[Path]) -> list[Break]:
     """Files named as records that are none, with the figures that they may have vouched for."""
     breaks = []
     for at, fault in archive.unreadable.items():
@@ -329,11 +327,11 @@ def _changed_environments(survey: Survey) -> Iterator[Break]:
         digest = filed.record.environment
         if digest is not None and filed.intact:
             folders = [root / ENVIRONMENTS_FOLDER for root in (filed.root, Path.cwd())]
-            if not any(digest in _environments(folder) for folder in folders):
+            if not any(digest in environments_in(folder) for folder in folders):
                 gone[folders[0], digest].append(filed)
     for (folder, digest), readers in gone.items():
         rules = ", ".join(sorted({filed.record.rule for filed in readers}))
-        now = [f"{name} {other[:12]}" for other, name in _environments(folder).items()]
+        now = [f"{name} {other[:12]}" for other, name in environments_in(folder).items()]
         yield _break(
             BreakKind.ENVIRONMENT_CHANGED,
             folder,
@@ -341,17 +339,6 @@ def _changed_environments(survey: Survey) -> Iterator[Break]:
             ", ".join(now) or "no environment file",
             figures_of(survey, readers),
         )
-
-
-def _environments(folder: Path) -> dict[str, str]:
-    """Names of the environment files of a folder, by digest."""
-    digests = {}
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            digests[env_digest(path)] = path.name
-        except BadInputError:
-            continue
-    return digests
 
 
 def _beside(filed: Filed, path: str, at: Path) -> bool:

@@ -83,6 +83,17 @@ def env_digest(env_file: str | Path) -> str:
     return value_sha256(sorted(f"{name}=={pin.partition('==')[2]}" for name, pin in pins.items()))
 
 
+def environments_in(folder: Path) -> dict[str, str]:
+    """Names of the environment files of a folder by digest; what pins nothing is left out."""
+    digests = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            digests[env_digest(path)] = path.name
+        except BadInputError:
+            continue
+    return digests
+
+
 def read_pins(lock: str | Path) -> dict[str, str]:
     """Pins of a lock, ``name==version``, by normalised name.
 
