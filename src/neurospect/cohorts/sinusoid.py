@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from neurospect.cohorts.cohort import Cohort, describe
-from neurospect.cohorts.cohort_checks import PARTICIPANT
+from neurospect.cohorts.cohort_checks import PARTICIPANT, check_settings
 from neurospect.errors import BadInputError
 
 ClassesBy = Literal["frequency", "phase"]
@@ -117,24 +117,8 @@ def load(settings: Mapping[str, Any]) -> Cohort:
     BadInputError
         If a setting is missing, unknown or out of range.
     """
-    needed = {
-        "classes_by",
-        "classes",
-        "per_class",
-        "length",
-        "sampling_rate_hz",
-        "noise_sd",
-        "seed",
-    }
-    faulty = sorted(needed - set(settings)) + sorted(set(settings) - needed - {"frequency_hz"})
-    if faulty:
-        raise BadInputError(
-            "settings of the cohort sinusoid",
-            ", ".join(faulty),
-            found=", ".join(sorted(settings)) or "nothing",
-            expected=f"{', '.join(sorted(needed))}, and frequency_hz for classes by phase",
-            remedy="Add what is missing and remove what is not known.",
-        )
+    waves = ["classes_by", "classes", "per_class", "length", "sampling_rate_hz"]
+    check_settings("sinusoid", settings, [*waves, "noise_sd", "seed"], optional="frequency_hz")
     return make_sinusoid(**settings)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurospect.cohorts.cohort import Cohort, describe
-from neurospect.cohorts.cohort_checks import PARTICIPANT
+from neurospect.cohorts.cohort_checks import PARTICIPANT, check_settings
 from neurospect.errors import BadInputError
 
 CLASSES = ("A", "B", "C")
@@ -109,15 +109,7 @@ def load(settings: Mapping[str, Any]) -> Cohort:
     BadInputError
         If a setting is missing, unknown or out of range.
     """
-    needed = {"per_class", "noise_sd", "seed"}
-    if set(settings) != needed:
-        raise BadInputError(
-            "settings of the cohort synthetic-tasks",
-            ", ".join(sorted(needed ^ set(settings))),
-            found=", ".join(sorted(settings)) or "nothing",
-            expected=", ".join(sorted(needed)),
-            remedy="Add what is missing and remove what is not known.",
-        )
+    check_settings("synthetic-tasks", settings, ["per_class", "noise_sd", "seed"])
     return make_synthetic_tasks(**settings)
 
 

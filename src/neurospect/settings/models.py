@@ -195,10 +195,9 @@ class PermutationSettings(Strict):
     retrainings_per_job: Count = Field(default=10, description="trainings in one job")
 
 
-class ModelPanel(Strict):
-    """A panel that trains a model and shows its spectra."""
+class ArchitectureSettings(Strict):
+    """What a family of models lets one choose."""
 
-    task: Literal["autoencoding", "classification"] = Field(description="what the model learns")
     widths: list[Count] | None = Field(
         default=None,
         min_length=1,
@@ -211,6 +210,18 @@ class ModelPanel(Strict):
         default={},
         description="what else the family lets one choose, as in {heads: 2} or {kernel: 5}",
     )
+
+    @property
+    def stated_architecture(self) -> dict[str, Any]:
+        """Settings as `build_model` takes them, without those left to the family."""
+        every = {"widths": self.widths, "activation": self.activation, **self.architecture}
+        return {name: value for name, value in every.items() if value is not None}
+
+
+class ModelPanel(ArchitectureSettings):
+    """A panel that trains a model and shows its spectra."""
+
+    task: Literal["autoencoding", "classification"] = Field(description="what the model learns")
 
 
 class ComparisonPanel(Strict):
@@ -273,9 +284,7 @@ class Experiment(ExperimentData):
 
     def architecture(self, panel: str) -> dict[str, Any]:
         """Return the settings of a panel's model, without those left to the family."""
-        own = self.models[panel]
-        stated = {"widths": own.widths, "activation": own.activation, **own.architecture}
-        return {name: value for name, value in stated.items() if value is not None}
+        return self.models[panel].stated_architecture
 
     @property
     def models(self) -> dict[str, ModelPanel]:

@@ -8,7 +8,13 @@ from pydantic import Field
 
 from neurospect.settings.architectures import ModelFamily
 from neurospect.settings.cohort_models import Count, Positive, Seed, Strict
-from neurospect.settings.models import Experiment, ExperimentData, Name, TrainingSettings
+from neurospect.settings.models import (
+    ArchitectureSettings,
+    Experiment,
+    ExperimentData,
+    Name,
+    TrainingSettings,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -32,22 +38,10 @@ TRAINING_OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-class DecoderSettings(Strict):
+class DecoderSettings(ArchitectureSettings):
     """A model that tells the classes apart, and how it is trained against noise."""
 
     model: ModelFamily = Field(description="family of models")
-    widths: list[Count] | None = Field(
-        default=None,
-        min_length=1,
-        description="units (or filters) of each hidden layer; null for the family's own",
-    )
-    activation: Literal["relu", "tanh", "sigmoid", "elu", "identity"] | None = Field(
-        default=None, description="after hidden layers; null for the family's own"
-    )
-    architecture: dict[str, bool | int | float | list[int]] = Field(
-        default={},
-        description="what else the family lets one choose, as in {pooling: 2, stride: 1}",
-    )
     initial_weights: Literal["pytorch", "glorot"] = Field(
         default="pytorch",
         description="PyTorch's, or Glorot's uniform ones with biases of zero (the paper's code)",
@@ -80,12 +74,6 @@ class DecoderSettings(Strict):
         json_schema_extra={"uniqueItems": True},
         description="which of the experiment's maps are made of it; null for all that it has",
     )
-
-    @property
-    def full_architecture(self) -> dict[str, Any]:
-        """Settings of the model, without those left to the family."""
-        stated = {"widths": self.widths, "activation": self.activation, **self.architecture}
-        return {name: value for name, value in stated.items() if value is not None}
 
     @property
     def training_options(self) -> dict[str, Any]:
@@ -272,7 +260,7 @@ class SaliencyExperiment(ExperimentData):
         own = self.decoders[decoder]
         return {
             "family": own.model,
-            "architecture": own.full_architecture,
+            "architecture": own.stated_architecture,
             "initial_weights": own.initial_weights,
             "training": own.training,
             "options": own.training_options,

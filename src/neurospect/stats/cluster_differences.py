@@ -7,7 +7,12 @@ import pandas as pd
 import xarray as xr
 
 from neurospect.stats.cluster_mass import ClusterMass, cluster_mass_test
-from neurospect.stats.difference_tree import JUDGEMENT_COLUMNS, DifferenceTree
+from neurospect.stats.difference_tree import (
+    CELL_COLUMNS,
+    JUDGEMENT_COLUMNS,
+    TESTED_COLUMNS,
+    DifferenceTree,
+)
 
 CLUSTER_COLUMNS = {
     "cluster": "number of the cluster, from 1 over all weights",
@@ -31,14 +36,8 @@ CLUSTER_COLUMNS = {
     **JUDGEMENT_COLUMNS,
 }
 CLUSTER_CELL_COLUMNS = {
-    "weight": "name of the weight, as in the model's named parameters",
-    "step": "training step, counted from 0",
-    "rank": "place of the singular value, the largest being 1",
-    "group_a": "first group",
-    "group_b": "second group",
-    "log2_ratio": "log2 of the singular value of group a over that of group b, sizes matched",
-    "tested": "whether the singular value of both groups together is above its noise floor",
-    "z": "log2_ratio over its root mean square under all labelings, the observed one included",
+    **CELL_COLUMNS,
+    **TESTED_COLUMNS,
     "cluster": "number of the cluster of this cell, as in the table of clusters; 0 for none",
     "p": "p value of that cluster as a whole; it says nothing of this cell by itself",
 }

@@ -11,6 +11,18 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+CELL_COLUMNS = {
+    "weight": "name of the weight, as in the model's named parameters",
+    "step": "training step, counted from 0",
+    "rank": "place of the singular value, the largest being 1",
+    "group_a": "first group",
+    "group_b": "second group",
+    "log2_ratio": "log2 of the singular value of group a over that of group b, sizes matched",
+}
+TESTED_COLUMNS = {
+    "tested": "whether the singular value of both groups together is above its noise floor",
+    "z": "log2_ratio over its root mean square under all labelings, the observed one included",
+}
 JUDGEMENT_COLUMNS = {
     "relabelings": "number of random relabelings",
     "retrained": "whether the model was trained anew under each relabeling",
@@ -73,7 +85,7 @@ class DifferenceTree:
         Returns
         -------
         pandas.DataFrame
-            Columns weight, step, rank, group_a, group_b, log2_ratio, and those of `values`.
+            `CELL_COLUMNS` and those of `values`.
         """
         frames = []
         for name, node in self.nodes.items():

@@ -9,20 +9,19 @@ import pandas as pd
 import xarray as xr
 
 from neurospect.errors import BadInputError
-from neurospect.stats.difference_tree import JUDGEMENT_COLUMNS, DifferenceTree
+from neurospect.stats.difference_tree import (
+    CELL_COLUMNS,
+    JUDGEMENT_COLUMNS,
+    TESTED_COLUMNS,
+    DifferenceTree,
+)
 from neurospect.stats.false_discovery import q_values
 from neurospect.stats.max_statistic import max_statistic_test
 from neurospect.stats.t_tests import two_way_t_tests
 
 PERMUTATION_COLUMNS = {
-    "weight": "name of the weight, as in the model's named parameters",
-    "step": "training step, counted from 0",
-    "rank": "place of the singular value, the largest being 1",
-    "group_a": "first group",
-    "group_b": "second group",
-    "log2_ratio": "log2 of the singular value of group a over that of group b, sizes matched",
-    "tested": "whether the singular value of both groups together is above its noise floor",
-    "z": "log2_ratio over its root mean square under all labelings, the observed one included",
+    **CELL_COLUMNS,
+    **TESTED_COLUMNS,
     "p": "family-wise p value over all weights, steps and ranks, by the maximum statistic",
     "threshold": "p is at most alpha where the absolute z reaches this",
     "alpha": "family-wise error rate",
