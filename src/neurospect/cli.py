@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 where all is sound, 1 where an audit found a break, 2 where the request cannot be met.
+        0 where all is sound, 1 where an audit found a break or the doctor a fault, 2 where the
+        request cannot be met.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _ica(options)
         if options.verb == "fetch":
             return _fetch(options)
+        if options.verb == "doctor":
+            return _doctor(options.config, options.profile, as_json=options.json)
         if options.verb == "trace":
             return _trace(options.figure, options.html)
         if options.verb == "crate":
@@ -56,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_ica(verbs)
     _add_fetch(verbs)
+    _add_doctor(verbs)
     tracing = verbs.add_parser("trace", help="print the chain from a figure down to raw files")
     tracing.add_argument("figure", type=Path, metavar="FIGURE")
     tracing.add_argument("--html", type=Path, metavar="OUT", help="write the chain as a page, too")
@@ -159,6 +163,35 @@ def _add_crate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     crate.add_argument(
         "--unsound", action="store_true", help="pack results that are broken, and say so in there"
     )
+
+
+def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = verbs.add_parser(
+        "doctor",
+        help="check installation, folders, configuration and cluster; starts no job",
+        description="Exit status: 0 no fault (there may be warnings), 1 a fault was found, 2 a "
+        "file that was named is not there.",
+    )
+    doctor.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="laid over config/config.yaml, as with snakemake --configfile",
+    )
+    doctor.add_argument(
+        "--profile", type=Path, metavar="DIR", help="as with snakemake --workflow-profile"
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _doctor(configfiles: Sequence[Path], profile: Path | None, *, as_json: bool) -> int:
+    from neurospect.doctor import examine_setup, findings_json, findings_text, worst
+
+    findings = examine_setup(configfiles, profile)
+    print(findings_json(findings) if as_json else for_terminal(findings_text(findings)))
+    return BROKEN if worst(findings) == "fault" else SOUND
 
 
 def _fetch(options: argparse.Namespace) -> int:
