@@ -4,9 +4,10 @@ CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VALIDATOR := build/crate/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help setup demo paper test test-slurm lint format bench lock generated clean
+.PHONY: help setup validator demo paper test test-slurm lint format bench lock generated clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +22,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
 	@touch $@
 
+validator: $(VALIDATOR)  ## RO-Crate's validator, which tests judge crates by, in build/crate
+
+$(VALIDATOR): tests/workflow/crate_validator.lock
+	$(PYTHON) -m venv --clear build/crate
+	build/crate/bin/pip install --disable-pip-version-check --quiet -r $<
+	@touch $@
+
 demo: $(READY)  ## figures 1 to 8 on real digits and simulated data, raw files to report, in minutes
 	$(SNAKEMAKE) --quiet host reason --configfile config/demo.yaml
 	$(SNAKEMAKE) --quiet all --configfile config/demo.yaml --report results/report.html
@@ -30,7 +38,7 @@ demo: $(READY)  ## figures 1 to 8 on real digits and simulated data, raw files t
 paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
 	$(SNAKEMAKE) --configfile config/paper.yaml
 
-test: $(READY) lint  ## lint and every test that can run here
+test: $(READY) $(VALIDATOR) lint  ## lint and every test that can run here
 	$(BIN)/pytest
 
 test-slurm: $(READY)  ## install Debian's Slurm (root) and run the workflow through sbatch
