@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.saliency.criteria import pearson
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import LINEAR_METHODS, Methods, judged_maps
@@ -130,67 +131,68 @@ def _tree(
     of: str,
     array: str | None,
 ) -> xr.DataTree:
-    data, shape = kept.data, kept.data.shape
+    shape = kept.data.shape
     axes = AXES.get(array or "", AXES_BY_NUMBER.get(len(shape), ()))
     if len(axes) != len(shape):
         axes = tuple(f"axis_{place}" for place in range(len(shape)))
-    rows = data.places["test"][kept.chosen]
-    inputs = data.examples("test", torch.device("cpu")).rows(torch.tensor(kept.chosen)).inputs
-    labels = {
-        "class": list(data.classes),
-        "participant_id": ("example", data.participants[rows].astype(str)),
-        "true_class": ("example", [data.classes[code] for code in data.codes[rows]]),
-    }
-    known = _templates_of_examples(kept, targets, inputs.shape)
-    root = xr.Dataset(
-        {
-            "example_template": (("example", "class", *axes), known.astype(np.float32)),
-            "template": (("class", *axes), targets.templates.astype(np.float32)),
-            "example_input": (("example", *axes), inputs.numpy()),
-            "mask": (axes, targets.mask.astype(np.uint8)),
-        },
-        coords=labels,
-        attrs={"templates": targets.of, "temperature": temperature, "differentiated": of},
-    )
-    root["template"].attrs = {"long_name": "mean input of the class over the test split"}
-    if targets.space is not None:
-        root["affine"] = (("mm", "voxel"), _affine_of_box(targets))
-        root["affine"].attrs = {"long_name": "voxels of the maps to mm", "units": "mm"}
-    counts = np.bincount(data.codes[data.places["test"]], minlength=len(data.classes))
+    known = _templates_of_examples(kept, targets)
+    root = _root(kept, targets, known, axes)
+    root.attrs = {"templates": targets.of, "temperature": temperature, "differentiated": of}
+    codes = kept.data.codes[kept.data.places["test"]]
+    counts = np.bincount(codes, minlength=len(known)).reshape(-1, *[1] * len(shape))
     nodes: dict[str, xr.Dataset] = {"/": root}
     for method, options in methods.items():
-        means = kept.sums[method] / counts.reshape(-1, *[1] * len(shape))
-        node = xr.Dataset(
+        maps, means = kept.maps[method], (kept.sums[method] / counts).astype(np.float32)
+        units = UNITS.get(method, "unknown")
+        if of == "log_odds" and method not in LINEAR_METHODS:
+            units = units.replace("probability", "log odds")
+        found = _correlations(known, maps, targets.mask)
+        nodes[f"/{method}"] = xr.Dataset(
             {
-                "mean_map": (("class", *axes), means.astype(np.float32)),
-                "example_map": (("example", "class", *axes), kept.maps[method]),
-                "correlation": (
-                    ("example", "class"),
-                    _correlations(kept, known, kept.maps[method], targets.mask),
-                ),
+                "mean_map": (("class", *axes), means, {"units": units}),
+                "example_map": (("example", "class", *axes), maps, {"units": units}),
+                "correlation": (("example", "class"), found),
             },
             attrs={f"option_{name}": value for name, value in options.items()},
         )
-        logs = of == "log_odds" and method not in LINEAR_METHODS
-        units = UNITS.get(method, "unknown").replace(
-            "probability", "log odds" if logs else "probability"
-        )
-        for name in ("mean_map", "example_map"):
-            node[name].attrs = {"units": units}
-        nodes[f"/{method}"] = node
     return xr.DataTree.from_dict(nodes)
 
 
-def _templates_of_examples(
-    kept: _Kept, targets: MapTargets, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _root(
+    kept: _Kept, targets: MapTargets, known: NDArray[np.float64], axes: tuple[str, ...]
+) -> xr.Dataset:
+    """Templates, mask and chosen examples, which all methods share."""
+    data = kept.data
+    rows = data.places["test"][kept.chosen]
+    inputs = data.examples("test", torch.device("cpu")).rows(torch.tensor(kept.chosen)).inputs
+    said = {"long_name": "mean input of the class over the test split"}
+    root = xr.Dataset(
+        {
+            "example_template": (("example", "class", *axes), known.astype(np.float32)),
+            "template": (("class", *axes), targets.templates.astype(np.float32), said),
+            "example_input": (("example", *axes), inputs.numpy()),
+            "mask": (axes, targets.mask.astype(np.uint8)),
+        },
+        coords={
+            "class": list(data.classes),
+            "participant_id": ("example", data.participants[rows].astype(str)),
+            "true_class": ("example", [data.classes[code] for code in data.codes[rows]]),
+        },
+    )
+    if targets.space is not None:
+        said = {"long_name": "voxels of the maps to mm", "units": "mm"}
+        root["affine"] = (("mm", "voxel"), _affine_of_box(targets.space), said)
+    return root
+
+
+def _templates_of_examples(kept: _Kept, targets: MapTargets) -> NDArray[np.float64]:
     """Templates that each chosen example is held against, shape (examples, classes, *shape)."""
     data, count = kept.data, len(kept.data.classes)
     if targets.of == "all":
         return np.broadcast_to(targets.templates, (len(kept.chosen), *targets.templates.shape))
     test = data.places["test"]
     examples = data.examples("test", torch.device("cpu"))
-    known = np.empty((shape[0], count, *shape[1:]))
+    known = np.empty((len(kept.chosen), count, *data.shape))
     for place, example in enumerate(kept.chosen):
         own = np.flatnonzero(data.participants[test] == data.participants[test[example]])
         inputs = examples.rows(torch.from_numpy(own)).inputs.numpy()
@@ -200,7 +202,7 @@ def _templates_of_examples(
 
 
 def _correlations(
-    kept: _Kept, known: NDArray[np.float64], maps: NDArray[np.float32], mask: NDArray[np.bool_]
+    known: NDArray[np.float64], maps: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Of each chosen example, the correlation of every class's map with its target."""
     targets = known - known[np.arange(len(known)), np.arange(len(known))][:, None]
@@ -209,8 +211,7 @@ def _correlations(
     return pearson(maps[..., mask], targets[..., mask])
 
 
-def _affine_of_box(targets: MapTargets) -> NDArray[np.float64]:
-    assert targets.space is not None
+def _affine_of_box(space: VoxelGrid) -> NDArray[np.float64]:
     shift = np.eye(4)
-    shift[:3, 3] = [axis.start for axis in targets.space.box]
-    return np.asarray(targets.space.affine @ shift)
+    shift[:3, 3] = [axis.start for axis in space.box]
+    return np.asarray(space.affine @ shift)
