@@ -653,7 +653,7 @@ def chain_labels(wildcards):
     panel, seed = rest
     return {
         "panel": "all" if panel == "page" else panel,
-        "shows": "where it came from",
+        "shows": f"where {wildcards.figure.replace('_', ' ')} came from",
         "seed": "all" if seed == "seeds" else seed.removeprefix("seed-"),
         "recipe": "",
     }
