@@ -201,12 +201,10 @@ def _of_group(values: xr.DataArray, group: str) -> xr.DataArray:
 def _edges(steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """Boundaries between steps, halfway on a logarithmic axis."""
     logs = np.log(steps.astype(np.float64))
-    if len(logs) == 1:
-        return np.exp(np.array([logs[0] - 0.2, logs[0] + 0.2]))
-    middles = (logs[1:] + logs[:-1]) / 2
-    return np.exp(
-        np.concatenate([[2 * logs[0] - middles[0]], middles, [2 * logs[-1] - middles[-1]]])
-    )
+    halves = np.diff(logs) / 2 if len(logs) > 1 else np.array([0.2])
+    edges: NDArray[np.float64] = np.exp([logs[0] - halves[0], *logs[:-1] + halves, logs[-1]])
+    edges[-1] *= np.exp(halves[-1])
+    return edges
 
 
 def _add_bar(figure: Figure, axes: Axes, norm: LogNorm) -> None:
