@@ -63,6 +63,7 @@ bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about a
 	$(BIN)/python benchmarks/spectra_kernels.py
 	$(BIN)/python benchmarks/ica.py
 	$(BIN)/python benchmarks/participant.py
+	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/saliency.py
 	$(BIN)/python benchmarks/saliency_removal.py

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from neurospect.errors import BadInputError
@@ -287,10 +288,11 @@ def _stale_links(survey: Survey) -> Iterator[Break]:
 
 def _changed_code(survey: Survey) -> Iterator[Break]:
     found: dict[tuple[Path, str], list[Filed]] = defaultdict(list)
+    reached = cache(source_modules)
     for filed in survey.made:
         if filed.intact:
             scripts = find_files(filed, filed.record.script)
-            states = [_code_state(filed, script) for script in scripts]
+            states = [_code_state(filed, script, reached) for script in scripts]
             if all(states):
                 script = scripts[0] if scripts else filed.root / filed.record.script
                 found[script, states[0] if states else "no such script"].append(filed)
@@ -305,11 +307,11 @@ def _changed_code(survey: Survey) -> Iterator[Break]:
         )
 
 
-def _code_state(filed: Filed, script: Path) -> str:
+def _code_state(filed: Filed, script: Path, reached: Callable[[Path], dict[str, str]]) -> str:
     """Say how the modules that a script reaches differ from the record; empty where they agree."""
     then = filed.record.modules
     try:
-        now = source_modules(script)
+        now = reached(script)
     except BadInputError as fault:
         return str(fault)
     changes = {
@@ -323,15 +325,16 @@ def _code_state(filed: Filed, script: Path) -> str:
 
 def _changed_environments(survey: Survey) -> Iterator[Break]:
     gone: dict[tuple[Path, str], list[Filed]] = defaultdict(list)
+    pins = cache(environments_in)
     for filed in survey.made:
         digest = filed.record.environment
         if digest is not None and filed.intact:
             folders = [root / ENVIRONMENTS_FOLDER for root in (filed.root, Path.cwd())]
-            if not any(digest in environments_in(folder) for folder in folders):
+            if not any(digest in pins(folder) for folder in folders):
                 gone[folders[0], digest].append(filed)
     for (folder, digest), readers in gone.items():
         rules = ", ".join(sorted({filed.record.rule for filed in readers}))
-        now = [f"{name} {other[:12]}" for other, name in environments_in(folder).items()]
+        now = [f"{name} {other[:12]}" for other, name in pins(folder).items()]
         yield _break(
             BreakKind.ENVIRONMENT_CHANGED,
             folder,

@@ -42,6 +42,8 @@ class Survey:
         Figures that no record speaks of.
     unrecorded
         Other files that no record speaks of.
+    checked
+        What is in `made`, to be asked.
     """
 
     made: dict[Filed, list[tuple[OutputFile, Path]]] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Survey:
     stale: list[tuple[Filed, InputFile, Origin]] = field(default_factory=list)
     lost: list[Path] = field(default_factory=list)
     unrecorded: list[Path] = field(default_factory=list)
+    checked: set[tuple[Filed, Path]] = field(default_factory=set)
 
 
 def survey_of(archive: Archive, targets: Iterable[Path]) -> Survey:
@@ -125,7 +128,8 @@ def _begin_with_folder(survey: Survey, archive: Archive, folder: Path) -> None:
 
 def _check(survey: Survey, filed: Filed, output: OutputFile, place: Path) -> None:
     checks = survey.made.setdefault(filed, [])
-    if all(place != other for _, other in checks):
+    if (filed, place) not in survey.checked:
+        survey.checked.add((filed, place))
         checks.append((output, place))
 
 
