@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -92,3 +93,14 @@ def clean_environment(workdir: Path) -> dict[str, str]:
 def submitted_job_ids(said: str) -> list[str]:
     """Return the Slurm ids of the jobs that a run says it has submitted, in order."""
     return re.findall(r"submitted with SLURM jobid (\d+)", said)
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    """Copy what git tracks, as it stands in the working tree, into a new folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
+    return folder

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from submitted_workflow import (
-    REPOSITORY,
     clean_environment,
+    copy_of_the_repository,
     run_workflow_on_slurm,
     submitted_job_ids,
 )
@@ -22,22 +21,12 @@ CONFIGFILES = ["tests/workflow/tiny.yaml"]
 LIGHT_RULES = {"trace_figure"}
 
 
-def _copy_of_the_repository(folder: Path) -> Path:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, folder / name)
-    return folder
-
-
 @pytest.mark.slurm
 @pytest.mark.slow
 def test_figure_one_is_made_by_submitted_jobs_and_passes_its_audit(
     slurm: Path, tmp_path: Path
 ) -> None:
-    repository = _copy_of_the_repository(tmp_path / "neurospect")
+    repository = copy_of_the_repository(tmp_path / "neurospect")
     run = run_workflow_on_slurm(repository, configfiles=CONFIGFILES)
     assert run.returncode == 0, run.stdout
 

@@ -65,10 +65,28 @@ rule first:
     shell: "echo $SLURM_JOB_ID > {output}"
 """
 
-ENDLESS_STEP = """
+# Each half asks for more than half of the node, so that one of them waits.
+ENDLESS_STEPS = """
+rule both:
+    input: expand("results/{half}.txt", half=["one", "other"])
+
 rule endless:
-    output: "results/end.txt"
-    shell: "touch {output}.begun; sleep 600"
+    output: "results/{half}.txt"
+    resources: mem_mb=40000
+    shell: "touch results/begun; sleep 600; touch {output}"
+"""
+
+TOGETHER = """
+rule all:
+    input: expand("results/{kind}-{part}.txt", kind=["drawn", "trained"], part=range(4))
+
+rule draw_trajectories:
+    output: "results/drawn-{part}.txt"
+    shell: "echo $SLURM_JOB_ID > {output}"
+
+rule train:
+    output: "results/trained-{part}.txt"
+    shell: "echo $SLURM_ARRAY_JOB_ID $SLURM_ARRAY_TASK_ID > {output}; echo said by {wildcards.part}"
 """
 
 
@@ -213,8 +231,28 @@ def test_a_failure_shows_its_log_and_the_next_run_makes_only_what_is_missing(
 
 
 @pytest.mark.slurm
-def test_interrupting_the_run_cancels_its_jobs(slurm: Path, tmp_path: Path) -> None:
-    workdir = _workflow(tmp_path, ENDLESS_STEP)
+def test_equal_steps_go_as_one_array_and_short_ones_as_one_job(slurm: Path, tmp_path: Path) -> None:
+    workdir = _workflow(tmp_path, TOGETHER)
+    profile = workdir / PROFILE / "config.yaml"
+    examples = r"# (?=slurm-array-jobs:|groups:|group-components:|  draw)"
+    uncommented, lines = re.subn(rf"(?m)^{examples}", "", profile.read_text())
+    assert lines == 6
+    profile.write_text(uncommented)
+    run = run_workflow_on_slurm(workdir)
+    assert run.returncode == 0, run.stdout
+    drawn = {(workdir / f"results/drawn-{part}.txt").read_text() for part in range(4)}
+    assert len(drawn) == 1, drawn
+    trained = [(workdir / f"results/trained-{part}.txt").read_text().split() for part in range(4)]
+    (array,) = {job for job, _ in trained}
+    assert sorted(task for _, task in trained) == ["1", "2", "3", "4"]
+    logs = {path.name: path.read_text() for path in workdir.rglob(".snakemake/slurm_logs/**/*.log")}
+    for part, (_, task) in enumerate(trained):
+        assert f"said by {part}" in logs[f"{array}_{task}.log"]
+
+
+@pytest.mark.slurm
+def test_interrupting_the_run_leaves_no_job_running_or_waiting(slurm: Path, tmp_path: Path) -> None:
+    workdir = _workflow(tmp_path, ENDLESS_STEPS)
     run = subprocess.Popen(
         snakemake_on_slurm(),
         cwd=workdir,
@@ -227,13 +265,16 @@ def test_interrupting_the_run_cancels_its_jobs(slurm: Path, tmp_path: Path) -> N
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        _wait_for(workdir / "results/end.txt.begun")
+        _wait_for(workdir / "results/begun")
         run.send_signal(signal.SIGINT)
         said, _ = run.communicate(timeout=120)
     finally:
         run.kill()
-    (job,) = submitted_job_ids(said)
-    assert _request(job)["JobState"] == "CANCELLED"
+    jobs = submitted_job_ids(said)
+    assert len(jobs) == 2, said
+    assert [_request(job)["JobState"] for job in jobs] == ["CANCELLED"] * 2
+    left = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True)
+    assert left.stdout == ""
 
 
 def _wait_for(path: Path) -> None:

@@ -195,15 +195,16 @@ def _account(profile: Profile, config: Mapping[str, str]) -> Iterator[Finding]:
 
 def _requests(profile: Profile, threads: int) -> Iterator[Finding]:
     """Have Slurm say of each kind of job, at its first and its last attempt, if it would start."""
-    seen: set[tuple[str, ...]] = set()
+    kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for rule in ["", *profile.rules]:
         cores = profile.threads(rule, threads if rule in GPU_RULES else 1)
-        first = request(profile.resources(rule), cores, 1)
-        last = request(profile.resources(rule), cores, 1 + profile.retries)
-        if first in seen:
-            continue
-        seen.add(first)
-        check = f"a job of {rule}" if rule else "a job"
+        first, last = (
+            request(profile.resources(rule), cores, attempt) for attempt in (1, 1 + profile.retries)
+        )
+        kinds.setdefault((first, last), []).append(rule)
+    for (first, last), rules in kinds.items():
+        others = f" and {len(rules) - 1} more" if len(rules) > 1 and rules[0] else ""
+        check = f"a job of {rules[0]}{others}" if rules[0] else "a job"
         answer = ask("sbatch", "--test-only", *first, "--wrap", "true")
         if not answer.good:
             yield fault(
