@@ -29,6 +29,7 @@ rule train_decoder:
         batch_size=of_experiment("training.batch_size"),
         evaluate_every=of_experiment("training.evaluate_every"),
         checkpoint_every=of_experiment("training.checkpoint_every"),
+        precision=of_experiment("training.precision"),
         device=lookup("device", within=config),
         code=code_of("train_decoder"),
         environment=pins_of("training"),

@@ -41,6 +41,7 @@ def main(snakemake: Any) -> None:
                     batch_size=params.batch_size,
                     seed=int(snakemake.wildcards.seed),
                     checkpoint_every=params.checkpoint_every,
+                    precision=params.precision,
                 ),
                 params.methods,
                 **same,

@@ -32,6 +32,7 @@ def main(snakemake: Any) -> None:
                 learning_rate=params.learning_rate,
                 batch_size=params.batch_size,
                 seed=int(snakemake.wildcards.seed),
+                precision=params.precision,
             ),
             params.method,
             params.options,

@@ -36,6 +36,7 @@ def main(snakemake: Any) -> None:
                     seed=int(snakemake.wildcards.seed),
                     evaluate_every=params.evaluate_every,
                     checkpoint_every=params.checkpoint_every,
+                    precision=params.precision,
                 ),
                 device=params.device,
                 threads=snakemake.threads,
