@@ -283,9 +283,16 @@ def test_every_fault_of_a_configuration_is_told_and_the_other_checks_go_on(
         assert text in said.lower()
 
 
-def test_a_python_tag_in_a_configuration_is_told_and_not_run(project: Path) -> None:
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "results: !!python/object/apply:os.mkdir ['{}']\n",
+        "__use_yte__: true\nresults: \"?__import__('os').mkdir('{}')\"\n",
+    ],
+)
+def test_code_in_a_configuration_is_told_and_not_run(project: Path, hostile: str) -> None:
     mark = project / "ran"
-    (project / "own.yaml").write_text(f"results: !!python/object/apply:os.mkdir ['{mark}']\n")
+    (project / "own.yaml").write_text(hostile.format(mark))
     assert main(["doctor", "--config", "own.yaml"]) == 1
     assert not mark.exists()
 
