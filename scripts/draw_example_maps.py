@@ -15,7 +15,8 @@ def main(snakemake: Any) -> None:
         figure = example_maps_figure(
             dict(zip(params.decoders, maps, strict=True)), title=params.title
         )
-        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        files = [output.png, output.svg, output.pdf]
+        save_figure(figure, files, job.recipe, all_colours=True)
 
 
 if "snakemake" in globals():

@@ -25,7 +25,8 @@ def main(snakemake: Any) -> None:
             sorted(set(examples["task"])),
             title=params.title,
         )
-        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        files = [output.png, output.svg, output.pdf]
+        save_figure(figure, files, job.recipe, all_colours=True)
         excluded = read_exclusions([inputs.excluded])
         write_text(output.page, task_map_html(examples, excluded, title=params.title))
 

@@ -17,7 +17,9 @@ from neurospect.provenance.tags import figure_metadata
 COLOURS = 256
 
 
-def save_figure(figure: Figure, paths: Sequence[Path], recipe: str) -> None:
+def save_figure(
+    figure: Figure, paths: Sequence[Path], recipe: str, *, all_colours: bool = False
+) -> None:
     """Write a figure under each of `paths`, in the format that its suffix names.
 
     PNG has 300 dots per inch and 256 colours, those that suit the figure, so that a report of many
@@ -32,6 +34,8 @@ def save_figure(figure: Figure, paths: Sequence[Path], recipe: str) -> None:
         Final names, ending in `.png`, `.svg` or `.pdf`.
     recipe
         Recipe id of the job that draws the figure, 64 hexadecimal digits; goes into each file.
+    all_colours
+        Whether PNG, too, keeps every colour: for maps, whose shades would show steps.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def save_figure(figure: Figure, paths: Sequence[Path], recipe: str) -> None:
     with paper_style():
         for final, tags in zip(finals, metadata, strict=True):
             with atomic_path(final) as temporary:
-                if final.suffix == ".png":
+                if final.suffix == ".png" and not all_colours:
                     _save_png(figure, temporary, tags)
                 else:
                     figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=tags)

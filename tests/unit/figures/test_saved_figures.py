@@ -75,6 +75,21 @@ def test_a_png_of_few_colours_looks_like_the_drawing(
     assert np.quantile(apart, 0.99) < 24
 
 
+def test_a_png_of_all_colours_is_the_drawing_pixel_by_pixel(
+    tmp_path: Path, differences: Callable[..., pd.DataFrame]
+) -> None:
+    page = figure_page(
+        "Digits", [{"name": "B", "title": "b", "kind": "differences", "data": differences(2)}]
+    )
+    save_figure(page, [tmp_path / "kept.png"], RECIPE, all_colours=True)
+    with paper_style():
+        page.savefig(tmp_path / "all.png", dpi=300)
+    with Image.open(tmp_path / "kept.png") as kept, Image.open(tmp_path / "all.png") as whole:
+        shown, drawn = (np.asarray(each.convert("RGB")) for each in (kept, whole))
+    np.testing.assert_array_equal(shown, drawn)
+    assert read_recipe(tmp_path / "kept.png") == RECIPE
+
+
 def test_a_preview_is_small_and_the_same_each_time(
     tmp_path: Path, save: Callable[[Path], list[Path]]
 ) -> None:
