@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nilearn.datasets import load_mni152_brain_mask
-from nilearn.image import resample_img
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
@@ -128,6 +126,10 @@ def brain_grid(voxel_mm: float) -> VoxelGrid:
             expected="2 to 8 mm",
             remedy="Choose another voxel size; in larger voxels the regions would vanish.",
         )
+    # imported here: nilearn takes seconds to import, and planning a workflow needs only file names
+    from nilearn.datasets import load_mni152_brain_mask
+    from nilearn.image import resample_img
+
     mask: Any = resample_img(
         load_mni152_brain_mask(resolution=2),
         target_affine=np.diag([voxel_mm] * 3),
