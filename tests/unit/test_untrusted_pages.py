@@ -103,7 +103,7 @@ def test_the_page_of_a_chain_shows_a_record_from_elsewhere_as_text(
     assert_inert(chain_html(Chain(figure, evil, False, evil, evil, steps)), evil)
 
 
-@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("evil", [*EVIL, r"$\foo$", "$5 to $9"])
 def test_a_figure_in_svg_shows_classes_as_text(evil: str, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     people = pd.DataFrame({"participant_id": [f"sub-{k}" for k in range(60)]})
@@ -113,6 +113,7 @@ def test_a_figure_in_svg_shows_classes_as_text(evil: str, tmp_path: Path) -> Non
     save_figure(family_split_figure(splits, people), [tmp_path / "f.svg"], "0a" * 32)
     root = ElementTree.parse(tmp_path / "f.svg").getroot()
     tags = {str(each.tag).rpartition("}")[2] for each in root.iter()}
-    assert "text" in tags
+    shown = ["".join(each.itertext()) for each in root.iter() if str(each.tag).endswith("}text")]
+    assert [text for text in shown if text.startswith(evil[:6])]
     assert not tags & {"script", "foreignObject", "a", "iframe", "img"}
     assert not [n for each in root.iter() for n in each.attrib if n.lower().startswith("on")]

@@ -50,7 +50,7 @@ HIGH, LOW, ENTRY = 50.0, 40.0, 5.8
 """Height of the upper and lower axes and of a count, mm."""
 TICK = 5.0
 """Size of the components' numbers, points."""
-NAMES: dict[str, Any] = {"ha": "center", "va": "bottom", "size": SMALL}
+NAMES: dict[str, Any] = {"ha": "center", "va": "bottom", "size": SMALL, "parse_math": False}
 
 
 @paper_style()

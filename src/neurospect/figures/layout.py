@@ -83,9 +83,10 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
 
 
 def add_text(figure: Figure, left: float, top: float, text: str, **options: Any) -> Text:
-    """Write text with its upper edge `top` mm and its left edge `left` mm from the corner."""
+    """Write text, as it stands, with its upper left corner at (`left`, `top`) mm."""
     across, down = size_in_mm(figure)
-    return figure.text(left / across, 1 - top / down, text, **({"va": "top"} | options))
+    as_it_stands = {"va": "top", "parse_math": False}
+    return figure.text(left / across, 1 - top / down, text, **(as_it_stands | options))
 
 
 def width_of(text: Text) -> float:
@@ -103,6 +104,7 @@ def fit_text(text: Text, width: float, *shorter: str) -> Text:
     middle of each line is cut out of the last: both ends of a parameter's name tell weights
     apart, its middle rarely does.
     """
+    text.set_parse_math(False)  # a class called `$5` is no formula
     for wording in (text.get_text(), *shorter):
         text.set_text(wording)
         if width_of(text) <= width:
