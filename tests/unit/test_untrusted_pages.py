@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from neurospect.arrays.exclusions import EXCLUSION_COLUMNS
+from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.figures.family_splits import family_split_figure
+from neurospect.figures.interactive_brain import interactive_brain_html
 from neurospect.figures.quality_page import participants_html, task_map_html
 from neurospect.figures.saving import save_figure
 from neurospect.preprocess.splits import assign_splits
@@ -101,6 +103,23 @@ def test_the_page_of_a_chain_shows_a_record_from_elsewhere_as_text(
     made = Source(record.inputs[0], "other", raw=False)
     steps = {evil: Step(record, (raw, made)), "other": Step(own, (raw,))}
     assert_inert(chain_html(Chain(figure, evil, False, evil, evil, steps)), evil)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_the_page_of_interactive_views_shows_classes_and_decoders_as_text(evil: str) -> None:
+    panels = pd.DataFrame(
+        {
+            "criterion": ["class_informative"],
+            "column": evil,
+            "kind": "saliency",
+            "decoder": evil,
+            "method": "gradient",
+            "correlation": 0.4,
+        }
+    )
+    grid = VoxelGrid(np.ones((2, 2, 2), dtype=bool), np.diag([8.0, 8.0, 8.0, 1.0]))
+    # of zeros, so that nothing but text is on the page
+    assert_inert(interactive_brain_html(np.zeros((1, 8)), grid, panels, title=evil), evil)
 
 
 @pytest.mark.parametrize("evil", [*EVIL, r"$\foo$", "$5 to $9"])

@@ -98,9 +98,9 @@ def amount(written: object, attempt: int) -> int | None:
     """
     if isinstance(written, bool):
         return None
-    if isinstance(written, int | float):
-        return int(written)
     try:
+        if isinstance(written, int | float):
+            return int(written)
         return int(_value(ast.parse(str(written), mode="eval").body, attempt))
     except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
         return None

