@@ -21,7 +21,8 @@ def main(snakemake: Any) -> None:
             weights=read_table(inputs.weights, required=TEXT, text=TEXT),
             title=snakemake.params.title,
         )
-        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        files = [output.png, output.svg, output.pdf]
+        save_figure(figure, files, job.recipe, all_colours=True)
 
 
 if "snakemake" in globals():

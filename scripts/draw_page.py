@@ -46,7 +46,8 @@ def main(snakemake: Any) -> None:
             for name, title in params.panel_titles.items()
         ]
         figure = figure_page(params.title, panels)
-        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        files = [output.png, output.svg, output.pdf]
+        save_figure(figure, files, job.recipe, all_colours=True)
         write_table(output.trajectories, page_trajectories(panels), PAGE_TRAJECTORY_COLUMNS)
         write_table(output.differences, page_differences(panels), PANEL | PERMUTATION_COLUMNS)
 

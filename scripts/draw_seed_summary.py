@@ -18,7 +18,8 @@ def main(snakemake: Any) -> None:
             [read_table(path, required=TEXT, text=TEXT) for path in inputs.weights],
             title=snakemake.params.title,
         )
-        save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)
+        files = [output.png, output.svg, output.pdf]
+        save_figure(figure, files, job.recipe, all_colours=True)
 
 
 if "snakemake" in globals():

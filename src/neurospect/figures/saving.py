@@ -11,10 +11,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from neurospect.arrays.atomic import atomic_path
+from neurospect.figures.few_colours import with_few_colours
 from neurospect.figures.style import DOTS_PER_INCH, paper_style
 from neurospect.provenance.tags import figure_metadata
-
-COLOURS = 256
 
 
 def save_figure(
@@ -58,7 +57,7 @@ def _save_png(figure: Figure, path: Path, tags: Mapping[str, str | None]) -> Non
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH, pil_kwargs={"compress_level": 0})
     with Image.open(drawn) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = with_few_colours(picture.convert("RGB"))
         resolution = picture.info["dpi"]
     text = PngInfo()
     for key, value in tags.items():

@@ -22,6 +22,7 @@ from neurospect.figures.page import figure_page
 from neurospect.figures.preview import preview
 from neurospect.figures.saving import save_figure
 from neurospect.figures.style import paper_style
+from neurospect.figures.trajectories import trajectory_figure
 from neurospect.provenance.tags import read_recipe
 
 RECIPE = "0123456789abcdef" * 4
@@ -58,11 +59,9 @@ def test_a_figure_drawn_twice_has_the_same_bytes(
 
 
 def test_a_png_of_few_colours_looks_like_the_drawing(
-    tmp_path: Path, differences: Callable[..., pd.DataFrame]
+    tmp_path: Path, spectra: Callable[..., xr.DataTree]
 ) -> None:
-    page = figure_page(
-        "Digits", [{"name": "B", "title": "b", "kind": "differences", "data": differences(2)}]
-    )
+    page = trajectory_figure(spectra(3, 30, 32), title="Digits")
     save_figure(page, [tmp_path / "few.png"], RECIPE)
     with paper_style():
         page.savefig(tmp_path / "all.png", dpi=300)
@@ -71,8 +70,10 @@ def test_a_png_of_few_colours_looks_like_the_drawing(
         assert few.info["dpi"] == whole.info["dpi"]
         shown, drawn = (np.asarray(each.convert("RGB"), dtype=int) for each in (few, whole))
     apart = np.abs(shown - drawn).max(axis=-1)
-    assert apart.mean() < 2
-    assert np.quantile(apart, 0.99) < 24
+    assert apart.max() < 40
+    assert np.quantile(apart, 0.99) < 16
+    assert (shown[drawn.min(axis=-1) == 255] == 255).all()
+    assert read_recipe(tmp_path / "few.png") == RECIPE
 
 
 def test_a_png_of_all_colours_is_the_drawing_pixel_by_pixel(
