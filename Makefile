@@ -64,6 +64,8 @@ bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about a
 	$(BIN)/python benchmarks/ica.py
 	$(BIN)/python benchmarks/participant.py
 	$(BIN)/python benchmarks/audit.py
+	$(BIN)/python benchmarks/scale.py
+	[ ! -d results/simulated-rest/rest_cnn3d ] || $(BIN)/python benchmarks/grid.py
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/saliency.py
 	$(BIN)/python benchmarks/saliency_removal.py

@@ -38,8 +38,8 @@ A results folder, made by jobs of {PER_JOB} files each that read what earlier jo
 their records. `neurospect audit` is timed as users start it, Python's start and the reading of
 records and code included; "hash" is `sha256sum` of the same files, one process as it comes, and as
 many at once as there are cores; "OpenSSL" is a bare loop of Python's hashlib over them, because
-some builds of `sha256sum` do without the processor's own instructions. Seconds are medians of {TURNS} turns, the files being in the page
-cache; each ratio is the median of those of the turns.
+some builds of `sha256sum` do without the processor's own instructions. Seconds are medians of
+{TURNS} turns, the files being in the page cache; each ratio is the median of those of the turns.
 """
 
 
