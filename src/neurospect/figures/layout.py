@@ -85,7 +85,7 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
 def add_text(figure: Figure, left: float, top: float, text: str, **options: Any) -> Text:
     """Write text, as it stands, with its upper left corner at (`left`, `top`) mm."""
     across, down = size_in_mm(figure)
-    as_it_stands = {"va": "top", "parse_math": False}
+    as_it_stands: dict[str, Any] = {"va": "top", "parse_math": False}
     return figure.text(left / across, 1 - top / down, text, **(as_it_stands | options))
 
 
