@@ -260,9 +260,9 @@ def _outputs(packing: _Packing, filed: Filed, made: list[tuple[OutputFile, Path]
 
 
 def _held(packing: _Packing, place: Path, note: str = "") -> CrateFile:
-    path = packing.path(place) or place.name
-    size = place.stat().st_size
-    return CrateFile(quote(path), place.name, packing.archive.sha256(place), size, place, note)
+    sha256, size = packing.archive.sha256(place), place.stat().st_size
+    path = packing.path(place) or f"elsewhere/{sha256[:12]}/{place.name}"
+    return CrateFile(quote(path), place.name, sha256, size, place, note)
 
 
 def _named(file: InputFile | OutputFile) -> CrateFile:

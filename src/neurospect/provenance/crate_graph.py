@@ -138,11 +138,11 @@ def _workflow(content: CrateContent, rules: list[str]) -> Iterator[Entity]:
         "programmingLanguage": {"@id": _SNAKEMAKE},
         "hasPart": _references(dict.fromkeys(map(_tool_id, content.jobs))),
         "step": _references(f"{home}#{rule}" for rule in rules),
-        "input": {"@id": f"{home}#raw"},
-        "output": {"@id": f"{home}#results"},
+        "input": {"@id": f"{home}#input/raw"},
+        "output": {"@id": f"{home}#output/results"},
     }
-    yield _formal(f"{home}#raw", "raw", "File")
-    yield _formal(f"{home}#results", "results", "File")
+    yield _formal(f"{home}#input/raw", "raw", "File")
+    yield _formal(f"{home}#output/results", "results", "File")
     snakemake = version_of(content, "snakemake")
     about = {"name": "Snakemake", "url": "https://snakemake.readthedocs.io"}
     yield {"@id": _SNAKEMAKE, "@type": "ComputerLanguage", **about, "version": snakemake}
@@ -259,9 +259,9 @@ def _examples(content: CrateContent) -> dict[str, list[str]]:
     home = content.workflow.id
     examples: dict[str, dict[str, None]] = {}
     for key in _raw(content):
-        examples.setdefault(key, {})[f"{home}#raw"] = None
+        examples.setdefault(key, {})[f"{home}#input/raw"] = None
     for key in _results(content):
-        examples.setdefault(key, {})[f"{home}#results"] = None
+        examples.setdefault(key, {})[f"{home}#output/results"] = None
     for job in content.jobs:
         for read, file in job.inputs:
             examples.setdefault(file.id, {})[_slot(job, read.name)] = None

@@ -65,7 +65,7 @@ def readme_page(content: CrateContent) -> str:
     state = (
         f"**These results are not sound.** When they were packed, an audit found:\n\n{broken}\n"
         if content.breaks
-        else "When they were packed, an audit found no break from raw files to figures.\n"
+        else "When these results were packed, an audit found no break from raw files to figures.\n"
     )
     return for_terminal(f"""\
 # {content.name}
