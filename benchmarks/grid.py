@@ -34,7 +34,7 @@ FIGURES_OF_RUNS = ("rest_lstm", "rest_bert", "rest_cnn1d", "rest_cnn3d")
 # Examples, times volumes where their number differs, over those of the demo.
 LARGER = {
     "mnist": 28_911 / 2_000,
-    "sinusoid": 500 / 200,
+    "sinusoid": 1_000 / 400,
     "simulated-freesurfer": 1_000 / 200,
     "simulated-rest": 150 / 40 * 150 / 120,
 }
@@ -47,7 +47,7 @@ Figures 1 to 8 with all their panels and 5 seeds, planned by Snakemake and simul
 schedule: a free node takes the job on the longest chain of those that are ready. A job takes what
 its like took in the demo on 2 cores of the machine below, times its epochs and permutations over
 the demo's (1,000 epochs) and, for training, times the examples over the demo's (28,911 digits of
-four classes, 500 signals, 1,000 participants with volumes, 150 with runs of 150 volumes). That time
+four classes, 1,000 signals, 1,000 participants with volumes, 150 with runs of 150 volumes). That time
 grows in proportion is assumed, as is one job per node at a time, each after {overhead:.0f} s of the
 scheduler. Nothing waits for other users' jobs. The grid was not run at this size.
 """
