@@ -47,9 +47,9 @@ Figures 1 to 8 with all their panels and 5 seeds, planned by Snakemake and simul
 schedule: a free node takes the job on the longest chain of those that are ready. A job takes what
 its like took in the demo on 2 cores of the machine below, times its epochs and permutations over
 the demo's (1,000 epochs) and, for training, times the examples over the demo's (28,911 digits of
-four classes, 1,000 signals, 1,000 participants with volumes, 150 with runs of 150 volumes). That time
-grows in proportion is assumed, as is one job per node at a time, each after {overhead:.0f} s of the
-scheduler. Nothing waits for other users' jobs. The grid was not run at this size.
+four classes, 1,000 signals, 1,000 participants with volumes, 150 with runs of 150 volumes). That
+time grows in proportion is assumed, as is one job per node at a time, each after {overhead:.0f} s
+of the scheduler. Nothing waits for other users' jobs. The grid was not run at this size.
 """
 
 
