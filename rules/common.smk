@@ -460,6 +460,12 @@ def maps_of_every_decoder(wildcards):
     ]
 
 
+def is_in_space(chosen):
+    """Whether examples are volumes."""
+    of_voxels = SETTINGS.cohorts[chosen.cohort] == "task maps"
+    return of_voxels or chosen.array == "spatial_maps"
+
+
 def figures_of_saliency():
     """Every figure of every saliency experiment, and the chain of each."""
     figures = []
@@ -480,6 +486,13 @@ def figures_of_saliency():
             f"{DECODERS.format(**at)}/seed-{{seed}}/example_maps",
             seed=SETTINGS.config.seeds,
         )
+        if is_in_space(chosen):
+            figures += collect(
+                DECODER.format(**at, decoder="{decoder}", seed="{seed}")
+                + "/brain_maps",
+                decoder=list(chosen.decoders),
+                seed=SETTINGS.config.seeds,
+            )
     return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
 
 

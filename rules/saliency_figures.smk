@@ -165,3 +165,42 @@ rule draw_example_maps:
         "Drawing maps of {wildcards.experiment}, seed {wildcards.seed}"
     script:
         "../scripts/draw_example_maps.py"
+
+
+# Draw mean maps through the brain
+# Of every class, by one decoder: on cuts, and on a page to look through.
+rule draw_brain_maps:
+    input:
+        maps=f"{DECODER}/maps.nc",
+    output:
+        png=report(
+            f"{DECODER}/brain_maps.png",
+            caption="../workflow/report/brain_maps.rst",
+            category=report_category,
+            labels=report_labels("mean maps through the brain"),
+        ),
+        svg=f"{DECODER}/brain_maps.svg",
+        pdf=f"{DECODER}/brain_maps.pdf",
+        page=report(
+            f"{DECODER}/brain_maps.html",
+            caption="../workflow/report/brain_maps.rst",
+            category=report_category,
+            labels=report_labels("mean maps to look through"),
+        ),
+        record=f"{DECODER}/draw_brain_maps.record.json",
+    log:
+        f"{DECODER}/draw_brain_maps.log",
+    benchmark:
+        f"{DECODER}/draw_brain_maps.benchmark.tsv"
+    wildcard_constraints:
+        experiment=SALIENCY_EXPERIMENTS,
+    conda:
+        "../envs/figures.yaml"
+    params:
+        title=of_experiment("title"),
+        code=code_of("draw_brain_maps"),
+        environment=pins_of("figures"),
+    message:
+        "Drawing mean maps of {wildcards.experiment}, decoder {wildcards.decoder}, seed {wildcards.seed}"
+    script:
+        "../scripts/draw_brain_maps.py"

@@ -139,17 +139,25 @@ def _tree(
     root = _root(kept, targets, known, axes)
     root.attrs = {"templates": targets.of, "temperature": temperature, "differentiated": of}
     codes = kept.data.codes[kept.data.places["test"]]
-    counts = np.bincount(codes, minlength=len(known)).reshape(-1, *[1] * len(shape))
+    counts = np.bincount(codes, minlength=len(known))
+    root["examples"] = ("class", counts, {"long_name": "test examples of the class"})
+    informative = targets.templates - targets.templates.mean(axis=0)
     nodes: dict[str, xr.Dataset] = {"/": root}
     for method, options in methods.items():
-        maps, means = kept.maps[method], (kept.sums[method] / counts).astype(np.float32)
+        maps = kept.maps[method]
+        means = kept.sums[method] / counts.reshape(-1, *[1] * len(shape))
         units = UNITS.get(method, "unknown")
         if of == "log_odds" and method not in LINEAR_METHODS:
             units = units.replace("probability", "log odds")
         found = _correlations(known, maps, targets.mask)
         nodes[f"/{method}"] = xr.Dataset(
             {
-                "mean_map": (("class", *axes), means, {"units": units}),
+                "mean_map": (("class", *axes), means.astype(np.float32), {"units": units}),
+                "mean_correlation": (
+                    "class",
+                    pearson(means[:, targets.mask], informative[:, targets.mask]),
+                    {"long_name": "of the mean map with the class informative activation"},
+                ),
                 "example_map": (("example", "class", *axes), maps, {"units": units}),
                 "correlation": (("example", "class"), found),
             },
