@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import re
@@ -34,7 +35,7 @@ CONFIG = "benchmarks/reliability/config.yaml"
 # What differs from run to run by its nature: when and where a job ran, and pages that say so.
 OF_THE_RUN = (".record.json", ".log", ".benchmark.tsv", ".chain.html")
 SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
-KILLS, KILLS_OF_SNAKEMAKE = 100, 8
+KILLS_OF_A_RULE, KILLS_OF_SNAKEMAKE = 4, 8
 KILL_TEXT = """\
 ## Killed at random moments
 
@@ -52,7 +53,6 @@ What the workflow said, and what was lost or wrong after the remedy and one more
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
@@ -61,18 +61,20 @@ def main() -> None:
         expected = undisturbed.digests()
         print(f"{len(expected)} outputs undisturbed", flush=True)
         killed = Copy(Path(folder) / "killed")
-        kills = killed_at_random(killed, options.kills, random.Random(options.seed))
+        kills = killed_at_random(killed, random.Random(options.seed))
         write_section(PAGE, "kills", KILL_TEXT, kill_rows(kills, killed, expected))
-        faulty = Copy(Path(folder) / "faulty")
-        rows = [fault_row(name, fault, faulty, expected) for name, fault in FAULTS.items()]
+        faulty = Copy(Path(folder) / "faulty", "experiments=[sines]", "prepare=[]")
+        faulty.run()
+        of_sines = {name: own for name, own in expected.items() if name in faulty.digests()}
+        rows = [fault_row(name, fault, faulty, of_sines) for name, fault in FAULTS.items()]
         write_section(PAGE, "faults", FAULT_TEXT, rows)
 
 
 class Copy:
     """A copy of the repository in which the workflow runs."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *config: str) -> None:
+        self.root, self.config = root, config
         listed = subprocess.run(
             ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
@@ -82,15 +84,21 @@ class Copy:
         kept = {name: value for name, value in os.environ.items() if "SNAKEMAKE" not in name}
         self.environment = kept | {"PYTHONPATH": str(root / "src")}
 
-    def command(self, *options: str) -> list[str]:
+    def command(self, *options: str, config: tuple[str, ...] = ()) -> list[str]:
         program = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor"]
-        return [*program, "--configfile", CONFIG, *options]
+        chosen = (*self.config, *config)
+        more = ("--config", *chosen) if chosen else ()
+        return [*program, *options, "--configfile", CONFIG, *more]
 
     def start(
-        self, *options: str, before: tuple[str, ...] = (), output: int = subprocess.DEVNULL
+        self,
+        *options: str,
+        config: tuple[str, ...] = (),
+        before: tuple[str, ...] = (),
+        output: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*before, *self.command(*options)],
+            [*before, *self.command(*options, config=config)],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -100,8 +108,8 @@ class Copy:
             start_new_session=True,
         )
 
-    def run(self, *options: str, fails: bool = False, before: tuple[str, ...] = ()) -> str:
-        process = self.start(*options, before=before, output=subprocess.PIPE)
+    def run(self, *options: str, fails: bool = False, **more: Any) -> str:
+        process = self.start(*options, output=subprocess.PIPE, **more)
         said, _ = process.communicate()
         if (process.returncode != 0) != fails:
             raise SystemExit(f"unexpected end ({process.returncode}):\n{said}")
@@ -127,13 +135,12 @@ class Copy:
         return audit.returncode == 0
 
 
-def killed_at_random(copy: Copy, wanted: int, rng: random.Random) -> Counter[str]:
+def killed_at_random(copy: Copy, rng: random.Random) -> Counter[str]:
     """Run to the end while jobs, and sometimes Snakemake, are killed; count the kills by rule."""
     kills: Counter[str] = Counter()
     while True:
         process = copy.start("--keep-going", "--retries", "9", "--rerun-incomplete")
-        was_killed = _kill_jobs_of(process, kills, wanted, rng)
-        if was_killed:
+        if _killed_with_its_jobs(process, kills, rng):
             kills["Snakemake"] += 1
             copy.run("--unlock")
         elif process.returncode == 0:
@@ -141,26 +148,25 @@ def killed_at_random(copy: Copy, wanted: int, rng: random.Random) -> Counter[str
         print(sum(kills.values()), "kills", dict(kills), flush=True)
 
 
-def _kill_jobs_of(
-    process: subprocess.Popen[str], kills: Counter[str], wanted: int, rng: random.Random
+def _killed_with_its_jobs(
+    process: subprocess.Popen[str], kills: Counter[str], rng: random.Random
 ) -> bool:
     """Kill jobs of a run until it ends; say whether Snakemake was killed itself."""
     last = time.monotonic() + rng.uniform(30, 60)
-    seen: dict[int, float] = {}
+    moments: dict[int, float] = {}
     while process.poll() is None:
         time.sleep(0.02)
         now = time.monotonic()
-        if now > last and kills["Snakemake"] < KILLS_OF_SNAKEMAKE and sum(kills.values()) < wanted:
+        if now > last and kills["Snakemake"] < KILLS_OF_SNAKEMAKE:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return True
         for number, rule in running_jobs(process.pid):
-            # A job's moment is drawn when it is first seen; some are left alone.
-            moment = seen.setdefault(number, now + rng.uniform(0.0, 6.0))
-            is_due = now >= moment and kills[rule] <= min(kills[r] for r in kills) + 3
-            if is_due and sum(kills.values()) < wanted:
+            # A job's moment is drawn when it is first seen; some end before it comes.
+            moment = moments.setdefault(number, now + rng.uniform(0.0, 4.0))
+            if now >= moment and kills[rule] < KILLS_OF_A_RULE:
                 os.kill(number, signal.SIGKILL)
-                seen[number] = now + 1e9
+                moments[number] = math.inf
                 kills[rule] += 1
     return False
 
@@ -314,7 +320,7 @@ def cut_off_checkpoint(copy: Copy) -> str:
 def not_a_number_in_training(copy: Copy) -> str:
     """Train once with a learning rate at which the loss overflows."""
     rate = "{sines: {training: {learning_rate: 1.0e30}}}"
-    said = copy.run("--config", f"overrides={rate}", "experiments=[sines]", fails=True)
+    said = copy.run(config=(f"overrides={rate}",), fails=True)
     for stopped in copy.results().rglob("stopped"):
         shutil.rmtree(stopped)
     return refusal(said)
