@@ -46,11 +46,12 @@ where a step takes more than {SECONDS_A_TURN} s), in which processes of their ow
 
 What exceeds 1.15 at steps of 5 ms or more, and why. Figure 1 at the demo's size: the spectra of
 784-valued adjoints, whose eigenvalues are all computed, cost twenty steps at one step in fifty.
-Figure 3: the Elman loop runs in Python, so four passes over a quarter of the samples cost four times
-its overhead. Figures 5 and 6 at the demo's size have eight participants a group: too little work for
-a pass of their own (`engine: auto` takes the pass of the whole batch there, but for the LSTM, which
-hooks must run again). The naive way runs one backward pass per group more: where weights are small
-and their decomposition cheap, it cannot cost much more than that.
+Figure 3: the Elman loop runs in Python, so four passes over a quarter of the samples have four
+times its overhead. Figures 5 and 6 at the demo's size have eight participants a group: too little
+work for a pass of their own (`engine: auto` takes the pass of the whole batch there, but for the
+LSTM, which hooks must run again); figure 7 at the paper's has 1.21 for the same reason, more
+weakly. The naive way runs one backward pass per group more: where weights are small and their
+decomposition cheap, it cannot cost much more than that.
 """
 WIDE_TEXT = """\
 ### Weights of 512 inputs and outputs or more
