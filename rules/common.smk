@@ -487,9 +487,9 @@ def figures_of_saliency():
             seed=SETTINGS.config.seeds,
         )
         if is_in_space(chosen):
+            of_decoder = DECODER.format(**at, decoder="{decoder}", seed="{seed}")
             figures += collect(
-                DECODER.format(**at, decoder="{decoder}", seed="{seed}")
-                + "/brain_maps",
+                f"{of_decoder}/brain_maps",
                 decoder=list(chosen.decoders),
                 seed=SETTINGS.config.seeds,
             )
