@@ -120,7 +120,15 @@ def decoder_maps(
         of=of,
         watch=kept.watch,
     )
-    return DecoderMaps(_tree(kept, targets, methods, temperature, of, array), criteria)
+    tree = _tree(kept, targets, methods, temperature, of, array)
+    informative = criteria[criteria["criterion"] == "class_informative"]
+    means = informative.groupby(["method", "class"])["correlation"].mean()
+    said = {"long_name": "class informative correlation, mean over the test examples"}
+    for method, node in tree.children.items():
+        own = means.loc[method].reindex([str(name) for name in data.classes])
+        values = xr.Variable("class", own.to_numpy(dtype=np.float64), said)
+        node.dataset = node.to_dataset(inherit=False).assign(mean_correlation=values)
+    return DecoderMaps(tree, criteria)
 
 
 def _tree(
@@ -141,7 +149,6 @@ def _tree(
     codes = kept.data.codes[kept.data.places["test"]]
     counts = np.bincount(codes, minlength=len(known))
     root["examples"] = ("class", counts, {"long_name": "test examples of the class"})
-    informative = targets.templates - targets.templates.mean(axis=0)
     nodes: dict[str, xr.Dataset] = {"/": root}
     for method, options in methods.items():
         maps = kept.maps[method]
@@ -153,11 +160,6 @@ def _tree(
         nodes[f"/{method}"] = xr.Dataset(
             {
                 "mean_map": (("class", *axes), means.astype(np.float32), {"units": units}),
-                "mean_correlation": (
-                    "class",
-                    pearson(means[:, targets.mask], informative[:, targets.mask]),
-                    {"long_name": "of the mean map with the class informative activation"},
-                ),
                 "example_map": (("example", "class", *axes), maps, {"units": units}),
                 "correlation": (("example", "class"), found),
             },
