@@ -28,6 +28,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+def copy_raw_data(source: Path, folder: Path) -> None:
+    """Copy what a cohort's readers see, without what tells that it was simulated."""
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("truth", "*.record.json"))
+
+
 def prepare(checkout: Checkout, config: str) -> str:
     """Prepare with a configuration of its own; return what was said."""
     (checkout.root / "own.yaml").write_text(config)
@@ -92,8 +97,7 @@ def test_everything_audits_and_nothing_is_stale(prepared: Checkout):
 def damaged_cobre(prepared: Checkout) -> Checkout:
     """A folder in COBRE's layout, with one fault of each kind, taken through the workflow."""
     folder = prepared.root / "data" / "cobre"
-    shutil.copytree(prepared.root / REST / "source", folder)
-    shutil.rmtree(folder / "truth")
+    copy_raw_data(prepared.root / REST / "source", folder)
 
     def image(number: int) -> Path:
         (path,) = (folder / f"sub-{number:03d}" / "func").glob("*_bold.nii.gz")
@@ -158,8 +162,7 @@ def test_the_other_participants_go_on(damaged_cobre: Checkout):
 def hcp_folder(prepared: Checkout) -> Path:
     """A folder in HCP1200's layout that lacks a task, and holds a map that is cut short."""
     folder = prepared.root / "data" / "hcp"
-    shutil.copytree(prepared.root / HCP / "source", folder)
-    shutil.rmtree(folder / "truth")
+    copy_raw_data(prepared.root / HCP / "source", folder)
     subjects = sorted(path.name for path in folder.iterdir() if path.name.isdigit())
     results = folder / subjects[0] / "MNINonLinear" / "Results"
     shutil.rmtree(results / "tfMRI_MOTOR")
