@@ -48,8 +48,8 @@ def test_nothing_is_stale_after_a_run(finished: Checkout):
         ),
         pytest.param(
             "figures/saving.py",
-            "dpi=DOTS_PER_INCH",
-            "dpi=DOTS_PER_INCH + 1",
+            "temporary, dpi=DOTS_PER_INCH",
+            "temporary, dpi=DOTS_PER_INCH + 1",
             ALL_FIGURES | {"all": 1},
             id="how figures are saved: all figures, nothing before",
         ),
