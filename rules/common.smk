@@ -32,6 +32,8 @@ def refused_in_plain_words(function, *arguments):
 
 
 SETTINGS = refused_in_plain_words(check_settings, config, workflow.configfiles)
+# Numbers that the command line gave as text are numbers now, for `lookup` as well.
+config.update(SETTINGS.config.model_dump(by_alias=True))
 
 if (library := Path(neurospect.__file__).parents[1]).name == "src":
     # A checkout: jobs in environments of their own (conda) import the library from it, too.

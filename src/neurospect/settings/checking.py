@@ -10,6 +10,7 @@ from typing import Any
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.settings.agreement import faults_of_config, faults_of_experiment
 from neurospect.settings.cohort_agreement import CohortKind, faults_of_cohort, kind_of_cohort
+from neurospect.settings.command_line import with_numbers_of_command_line
 from neurospect.settings.faults import did_you_mean, faults_of_values
 from neurospect.settings.layers import Layer, Stated, config_layers, laid_over, read_yaml
 from neurospect.settings.models import (
@@ -74,6 +75,7 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
     """
     layers = config_layers(raw, files)
     config = Stated(laid_over(Config().model_dump(by_alias=True), raw), layers)
+    config = with_numbers_of_command_line(config, Config)
     faults = [*faults_of_values(config, Config), *faults_of_config(config)]
     experiments: dict[str, Stated] = {}
     for name in _named_experiments(config):
@@ -81,11 +83,10 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
             experiments[name] = _experiment(config, name)
         except BadInputError as fault:
             faults.append(fault)
-    saliency = {
-        name: stated
-        for name, stated in experiments.items()
-        if is_saliency_experiment(stated.values)
-    }
+    saliency = {name for name, own in experiments.items() if is_saliency_experiment(own.values)}
+    for name in experiments:
+        kind = SaliencyExperiment if name in saliency else Experiment
+        experiments[name] = with_numbers_of_command_line(experiments[name], kind)
     for name, experiment in experiments.items():
         if name in saliency:
             faults += faults_of_values(experiment, SaliencyExperiment)
@@ -104,10 +105,7 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
             for name, stated in experiments.items()
             if name not in saliency
         },
-        {
-            name: SaliencyExperiment.model_validate(stated.values)
-            for name, stated in saliency.items()
-        },
+        {name: SaliencyExperiment.model_validate(experiments[name].values) for name in saliency},
     )
 
 

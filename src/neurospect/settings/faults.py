@@ -56,7 +56,7 @@ def faults_of_values(stated: Stated, model: type[BaseModel]) -> Iterator[BadInpu
         model.model_validate(stated.values)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            place = _place(detail["loc"])
+            place = place_in_file(detail["loc"])
             stated.faulty.add(place)
             if detail["type"] == "extra_forbidden":
                 known = _known_keys(model, place[:-1])
@@ -83,8 +83,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "".join(f"Did you mean {match}?" for match in closest(name, known))
 
 
-def _place(location: tuple[int | str, ...]) -> Place:
-    """Leave out what stands in no file: the kind of a panel, and the mark of a faulty key."""
+def place_in_file(location: tuple[int | str, ...]) -> Place:
+    """Leave out of a fault's location what stands in no file: a panel's kind, a key's mark."""
     place = [part for part in location if part != "[key]"]
     if location[:1] == ("panels",):
         del place[2:3]

@@ -13,6 +13,8 @@ from neurospect.errors import BadInputError, BadInputsError
 
 # Keys and positions that lead to a value, as in ("panels", "A", "widths", 0).
 Place = tuple[str | int, ...]
+# Stands for a file where the command line states a value.
+COMMAND_LINE = "--config"
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,20 @@ class Stated:
 
         The file is the topmost that states the place, or what comes nearest to it.
         """
-        layer = max(
-            reversed(self.layers), key=lambda layer: _depth(layer.content, place), default=None
-        )
+        layer = self._layer(place)
         name, inside = (layer.file, layer.inside) if layer else ("config", ())
         dotted = ".".join(map(str, (*inside, *place))) or "the file as a whole"
         return BadInputError(name, dotted, found=found, expected=expected, remedy=remedy)
+
+    def source(self, place: Place) -> str | None:
+        """Name of the topmost file that states a place, or comes nearest to it."""
+        layer = self._layer(place)
+        return layer.file if layer else None
+
+    def _layer(self, place: Place) -> Layer | None:
+        return max(
+            reversed(self.layers), key=lambda layer: _depth(layer.content, place), default=None
+        )
 
 
 def read_yaml(file: str | Path) -> dict[str, Any]:
@@ -152,7 +162,7 @@ def config_layers(raw: Mapping[str, Any], files: Sequence[str | Path]) -> list[L
         together = laid_over(together, layer.content)
     beyond = _beyond(raw, together)
     if beyond:
-        layers.append(Layer("--config" if files else "config", beyond))
+        layers.append(Layer(COMMAND_LINE if files else "config", beyond))
     return layers
 
 

@@ -368,6 +368,34 @@ def test_values_given_on_the_command_line_are_blamed_there(folder):
     }
 
 
+def test_numbers_in_lists_and_mappings_of_the_command_line_are_numbers(folder):
+    """Snakemake reads `seeds=[0,1]` as a list of texts."""
+    override = {"training": {"epochs": "3", "learning_rate": "1e-3"}}
+    command_line = {
+        "seeds": ["0", "1"],
+        "splits": {"training": "0.7", "test": "0.2"},
+        "cohorts": {"mnist": {"classes": ["0", "3"], "per_class": "5"}},
+        "overrides": {"digits": {**override, "groups": {"levels": ["0", "3"]}}},
+    }
+    settings = check({"experiments": ["digits"]}, command_line=command_line)
+    assert settings.config.seeds == [0, 1]
+    assert (settings.config.splits.training, settings.config.splits.test) == (0.7, 0.2)
+    assert settings.config.cohorts.mnist.classes == ["0", "3"]
+    assert settings.config.cohorts.mnist.per_class == 5
+    training = settings.experiments["digits"].training
+    assert (training.epochs, training.learning_rate) == (3, 0.001)
+
+
+def test_text_on_the_command_line_that_is_no_number_is_refused(folder):
+    fault = only_fault({"threads": 2}, command_line={"seeds": ["0", "first"]})
+    assert (fault.where, fault.field) == ("--config", "seeds.1")
+
+
+def test_text_for_a_number_in_a_file_stays_refused(folder):
+    fault = only_fault({"seeds": ["0"]}, command_line={"threads": 2})
+    assert (fault.where, fault.field) == ("config-1.yaml", "seeds.0")
+
+
 def test_without_files_the_configuration_is_blamed(folder):
     with pytest.raises(BadInputsError, match="config: threads: found 0"):
         check_settings({"threads": 0, "experiments_folder": "experiments"})
