@@ -9,8 +9,13 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurospect.models.checks import Shape, refusal
+from neurospect.models.volume_convolution import VolumeConvolution
 
-CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: VolumeConvolution,
+}
 TRANSPOSED: dict[int, Callable[..., nn.Module]] = {
     1: nn.ConvTranspose1d,
     2: nn.ConvTranspose2d,

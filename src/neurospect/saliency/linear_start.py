@@ -14,6 +14,7 @@ _LINEAR = {
     "ReshapeAliasBackward0",
     "UnsafeViewBackward0",
     "ViewBackward0",
+    "_OneChannelConvolutionBackward",  # neurospect.models.volume_convolution
 }
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from neurospect.models.all_convolutional import all_convolutional
 from neurospect.models.cnn import cnn
 from neurospect.models.convolutions import Convolution
+from neurospect.models.volume_convolution import VolumeConvolution
 
 
 def noise(*shape):
@@ -45,6 +46,43 @@ def test_the_mirror_gives_back_exactly_the_grid_that_was_read(grid, kernel, stri
     left = convolution.layer(weight_normalisation=normalised)(torch.zeros(4, 2, *grid))
     mirrored = convolution.mirrored_layer(weight_normalisation=normalised)
     assert mirrored(left).shape == (4, 2, *grid)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(*[st.integers(3, 8)] * 3),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+)
+def test_gradients_of_a_volume_convolution_are_those_of_pytorch(
+    grid, kernel, stride, biased, trained
+):
+    own = VolumeConvolution(1, 5, kernel, stride, (kernel - 1) // 2, bias=biased).double()
+    own.requires_grad_(trained)
+    theirs = nn.Conv3d(1, 5, kernel, stride, (kernel - 1) // 2, bias=biased).double()
+    theirs.load_state_dict(own.state_dict())
+    volumes = noise(3, 1, *grid).requires_grad_()
+    outputs = own(volumes)
+    assert outputs.grad_fn.name() == "_OneChannelConvolutionBackward"
+    assert torch.equal(outputs, theirs(volumes))
+    gradient = noise(*outputs.shape)
+    found = torch.autograd.grad(outputs, volumes, gradient, retain_graph=True)
+    expected = torch.autograd.grad(theirs(volumes), volumes, gradient)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    if trained:
+        found = torch.autograd.grad(outputs, list(own.parameters()), gradient)
+        expected = torch.autograd.grad(theirs(volumes), list(theirs.parameters()), gradient)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_volume_convolution_can_be_differentiated_twice():
+    layer = VolumeConvolution(1, 2, 3, padding=1).double()
+    volumes = noise(1, 1, 3, 3, 4).requires_grad_()
+    assert torch.autograd.gradgradcheck(
+        lambda values: layer(values).tanh(), volumes, atol=1e-6, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kernel", [3, 4])
