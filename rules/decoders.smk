@@ -27,6 +27,7 @@ rule train_decoder:
         epochs=of_experiment("training.epochs"),
         learning_rate=learning_rate_of_decoder,
         batch_size=of_experiment("training.batch_size"),
+        micro_batch_size=of_experiment("training.micro_batch_size"),
         evaluate_every=of_experiment("training.evaluate_every"),
         checkpoint_every=of_experiment("training.checkpoint_every"),
         precision=of_experiment("training.precision"),

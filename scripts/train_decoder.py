@@ -33,6 +33,7 @@ def main(snakemake: Any) -> None:
                     epochs=params.epochs,
                     learning_rate=params.learning_rate,
                     batch_size=params.batch_size,
+                    micro_batch_size=params.micro_batch_size,
                     seed=int(snakemake.wildcards.seed),
                     evaluate_every=params.evaluate_every,
                     checkpoint_every=params.checkpoint_every,

@@ -193,13 +193,16 @@ def train_decoder(
         identity=f"{identity}; {asdict(decoder)}",
         name=name,
     )
-    return TrainedDecoder(model, history, *scores(model, data, place))
+    at_once = min(plan.micro_batch_size or EVALUATED_AT_ONCE, EVALUATED_AT_ONCE)
+    return TrainedDecoder(model, history, *scores(model, data, place, at_once))
 
 
 def scores(
-    model: nn.Module, data: DecodingData, device: torch.device
+    model: nn.Module, data: DecodingData, device: torch.device, at_once: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score a model on all splits, and fit its temperature on the validation split.
+    """Score a model on all splits, so many examples at once, and fit its temperature.
+
+    The temperature is fitted on the validation split.
 
     Returns
     -------
@@ -211,21 +214,22 @@ def scores(
     rows = []
     for split in SPLITS:
         examples = data.examples(split, device)
-        loss, accuracy = evaluate(model, examples, "classification", EVALUATED_AT_ONCE)
+        loss, accuracy = evaluate(model, examples, "classification", at_once)
         rows.append((split, len(examples), accuracy, loss))
         log.info("accuracy on the %s split: %.4f of %d", split, accuracy, len(examples))
     validation = data.examples("validation", device)
-    fitted = fit_temperature(logits_of(model, validation).cpu(), validation.classes.cpu())
+    logits = logits_of(model, validation, at_once).cpu()
+    fitted = fit_temperature(logits, validation.classes.cpu())
     return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS)[2:]), pd.DataFrame(
         [{**asdict(fitted), "bounded": fitted.at_bound is not None}]
     )
 
 
 @torch.no_grad()
-def logits_of(model: nn.Module, examples: ExampleSource) -> Tensor:
-    """Logits of all examples, a batch at a time, shape (examples, classes)."""
+def logits_of(model: nn.Module, examples: ExampleSource, at_once: int) -> Tensor:
+    """Logits of all examples, so many at once, shape (examples, classes)."""
     model.eval()
-    parts = batches(len(examples), EVALUATED_AT_ONCE)
+    parts = batches(len(examples), at_once)
     return torch.cat([model(examples.rows(part).inputs) for part in parts])
 
 

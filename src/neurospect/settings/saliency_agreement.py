@@ -34,6 +34,7 @@ def faults_of_saliency(experiment: Stated, config: Stated) -> Iterator[BadInputE
     ):
         if isinstance(_value(experiment, place), list):
             yield from repetitions(experiment, place)
+    yield from _micro_batches(experiment)
     yield from _maps(experiment)
     yield from _removal(experiment)
     yield from _mask(experiment)
@@ -82,6 +83,20 @@ def _noise(experiment: Stated, place: Place, training: str) -> Iterator[BadInput
             found="nothing",
             expected=f"the radius of the noise, for training: {training}",
             remedy="Add the key; the paper: 1 on synthetic images, 95 on HCP's 902,629 voxels.",
+        )
+
+
+def _micro_batches(experiment: Stated) -> Iterator[BadInputError]:
+    place, whole = ("training", "micro_batch_size"), ("training", "batch_size")
+    size, of = _value(experiment, place), _value(experiment, whole)
+    if size is None or of is None or not experiment.sound(place, whole):
+        return
+    if size > of:
+        yield experiment.fault(
+            place,
+            found=size,
+            expected=f"batch_size ({of}) or less, of which it is a part",
+            remedy="Make it smaller, or leave it out.",
         )
 
 

@@ -88,6 +88,11 @@ class DecoderTrainingSettings(TrainingSettings):
     weight_penalty: NotNegative = Field(
         default=0.0, description="times the sum of squared weights, is added to the loss"
     )
+    micro_batch_size: Count | None = Field(
+        default=None,
+        description="samples of a step that go through the model at once: their gradients are "
+        "accumulated until all samples have, which takes less memory; null for all",
+    )
 
 
 class NoOptions(Strict):

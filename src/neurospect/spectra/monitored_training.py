@@ -126,7 +126,8 @@ def train_with_spectra(
     BadInputError
         Before the training: when a column is missing, a level has fewer than two participants in
         the training split, a participant has no class or a value that is not finite, groups are
-        to be compared but the batch is not full, or their labels cannot be permuted.
+        to be compared but the batch is not full, it is to be cut into micro-batches, or their
+        labels cannot be permuted.
     TrainingStoppedError
         When the loss stops being finite; it carries the history and the spectra up to there.
     """
@@ -139,6 +140,14 @@ def train_with_spectra(
             found=plan.batch_size,
             expected="the full batch, since groups are compared",
             remedy="Leave batch_size out, or compare no groups.",
+        )
+    if plan.micro_batch_size is not None:
+        raise BadInputError(
+            "training",
+            "micro_batch_size",
+            found=plan.micro_batch_size,
+            expected="none, since spectra are recorded of whole batches, group by group",
+            remedy="Leave it out.",
         )
     place = prepare_compute(device, threads)
     groups = participants[monitoring.group_column]

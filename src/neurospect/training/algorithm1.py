@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from neurospect.training.backward import LossOf, Rows
 from neurospect.training.examples_at_hand import Keeping, train_with_loss
 from neurospect.training.input_noise import (
     log_odds_gradient,
@@ -65,12 +66,25 @@ def train_algorithm1(
         Before the training, when `epsilon` or `hops` is not positive; then as in `train`.
     """
     check_noise(epsilon=epsilon, hops=hops)
-    growing = _GrowingNoise(model, epsilon, hops, one_pass)
+
+    def loss_of(batch: Examples) -> LossOf:
+        # The noise of each micro-batch, by its first row.
+        growing: dict[int, _GrowingNoise] = {}
+
+        def loss_of_rows(rows: Rows) -> Tensor:
+            assert isinstance(rows, slice)
+            if rows.start not in growing:
+                part = batch.rows(rows)
+                growing[rows.start] = _GrowingNoise(model, part, epsilon, hops, one_pass)
+            return growing[rows.start].next_loss()
+
+        return loss_of_rows
+
     return train_with_loss(
         model,
         examples,
         plan,
-        growing.loss_of,
+        loss_of,
         recipe=f"algorithm 1, epsilon {epsilon!r}, {hops} hops, one pass {one_pass}",
         weight_penalty=weight_penalty,
         updates_per_batch=hops,
@@ -79,31 +93,32 @@ def train_algorithm1(
 
 
 class _GrowingNoise:
-    """Noise of the mini-batch at hand, and how many updates it has had."""
+    """Noise on some examples of a mini-batch, and how many updates it has had."""
 
-    def __init__(self, model: nn.Module, epsilon: float, hops: int, one_pass: bool) -> None:
-        self.model, self.epsilon, self.hops, self.one_pass = model, epsilon, hops, one_pass
+    def __init__(
+        self, model: nn.Module, part: Examples, epsilon: float, hops: int, one_pass: bool
+    ) -> None:
+        self.model, self.part = model, part
+        self.epsilon, self.hops, self.one_pass = epsilon, hops, one_pass
         self.hop = 0
-        self.perturbed = torch.empty(0)
-        self.noise = torch.empty(0)
+        self.noise = torch.zeros_like(part.inputs)
+        self.perturbed = part.inputs
 
-    def loss_of(self, part: Examples) -> Tensor:
+    def next_loss(self) -> Tensor:
         """Loss of the next update; the noise moves first, by the last one's parameters.
 
         Moving it here and not behind the update leaves out the last move, which is never used.
         """
-        if self.hop == 0:
-            self.noise = torch.zeros_like(part.inputs)
-        elif self.one_pass:
+        if self.hop and self.one_pass:
             assert self.perturbed.grad is not None
             self._move(-self.perturbed.grad)
-        else:
-            self._move(log_odds_gradient(self.model, self.perturbed, part.classes))
-        self.perturbed = part.inputs + self.noise
-        self.hop = (self.hop + 1) % self.hops
-        self.perturbed.requires_grad_(self.one_pass and self.hop != 0)
+        elif self.hop:
+            self._move(log_odds_gradient(self.model, self.perturbed, self.part.classes))
+        self.perturbed = self.part.inputs + self.noise
+        self.hop += 1
+        self.perturbed.requires_grad_(self.one_pass and self.hop < self.hops)
         # The cross-entropy, written so that the gradient of a sure example does not round to zero.
-        return softplus(-log_odds(self.model(self.perturbed), part.classes)).mean()
+        return softplus(-log_odds(self.model(self.perturbed), self.part.classes)).mean()
 
     def _move(self, uphill: Tensor) -> None:
         length = self.epsilon * torch.rand(len(uphill), dtype=uphill.dtype, device=uphill.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -9,8 +10,8 @@ import pandas as pd
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
-from neurospect.training.backward import LossOf
-from neurospect.training.loop import ExampleSource, LossOfExamples, TrainingPlan, train
+from neurospect.training.backward import backward_by_micro_batches
+from neurospect.training.loop import ExampleSource, LossOfBatch, TrainingPlan, train
 from neurospect.training.weight_penalty import sum_of_squared_weights
 
 
@@ -27,7 +28,7 @@ def train_with_loss(
     model: nn.Module,
     examples: ExampleSource,
     plan: TrainingPlan,
-    loss_of: LossOfExamples,
+    loss_of: LossOfBatch,
     *,
     recipe: str,
     weight_penalty: float = 0.0,
@@ -41,8 +42,8 @@ def train_with_loss(
     model, examples, plan
         As in `train`; for classification.
     loss_of
-        Mean loss of the examples at hand, called once for every update. What it draws at random
-        comes from PyTorch's global generators, which `train` seeds anew for each epoch.
+        As in `train`; of each micro-batch it is asked once for every update. What it draws at
+        random comes from PyTorch's global generators, which `train` seeds anew for each epoch.
     recipe
         What the loss is, with its numbers; a checkpoint made with another is not used.
     weight_penalty
@@ -60,13 +61,8 @@ def train_with_loss(
     if not 0 <= weight_penalty < float("inf"):
         raise _refused("weight_penalty", weight_penalty, "zero or more", "Mend the number.")
 
-    def backward(loss_of_rows: LossOf) -> Tensor:
-        loss = loss_of_rows(slice(None))
-        penalised = loss
-        if weight_penalty:
-            penalised = loss + weight_penalty * sum_of_squared_weights(model)
-        penalised.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+    def penalty() -> Tensor:
+        return weight_penalty * sum_of_squared_weights(model)
 
     identity = f"{keeping.get('identity', '')}; {recipe}; weight penalty {weight_penalty!r}"
     return train(
@@ -74,7 +70,11 @@ def train_with_loss(
         examples,
         plan,
         loss_of=loss_of,
-        backward=backward,
+        backward=partial(
+            backward_by_micro_batches,
+            size=plan.micro_batch_size,
+            penalty=penalty if weight_penalty else None,
+        ),
         updates_per_batch=updates_per_batch,
         validation=keeping.get("validation"),
         checkpoint=keeping.get("checkpoint"),

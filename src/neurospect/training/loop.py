@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
-from neurospect.training.backward import Backward, Rows, whole_batch_backward
+from neurospect.training.backward import (
+    Backward,
+    BatchLoss,
+    LossOf,
+    Rows,
+    backward_by_micro_batches,
+    refuse_batch_normalisation,
+)
 from neurospect.training.precision import Precision, computing_in
 
 log = logging.getLogger(__name__)
@@ -75,6 +82,9 @@ class TrainingPlan:
         "autoencoding" (mean squared error) or "classification" (cross-entropy).
     epochs, learning_rate, batch_size
         Of Adam; batch_size None is the full batch.
+    micro_batch_size
+        So many samples of a mini-batch go through the model at once, and their gradients are
+        accumulated until all have; None for all at once. Takes less memory.
     seed
         Of the order of mini-batches, and of what the model draws itself (dropout).
     evaluate_every, checkpoint_every
@@ -91,6 +101,7 @@ class TrainingPlan:
     evaluate_every: int = 10
     checkpoint_every: int = 100
     precision: Precision = "float32"
+    micro_batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,8 +138,13 @@ class ExampleSource(Protocol):
         """Give some of the samples."""
 
 
-# From examples to their mean loss.
-LossOfExamples = Callable[[Examples], Tensor]
+# From a mini-batch, before its first update, to the mean loss of rows of it.
+LossOfBatch = Callable[[Examples], LossOf]
+
+
+def of_examples(loss: Callable[[Examples], Tensor]) -> LossOfBatch:
+    """Loss of a mini-batch, where the mean loss of examples depends on these alone."""
+    return lambda batch: lambda rows: loss(batch.rows(rows))
 
 
 @dataclass
@@ -160,9 +176,9 @@ def train(
     identity: str = "",
     alongside: Mapping[str, Resumable] | None = None,
     before_batch: Callable[[Tensor], None] | None = None,
-    backward: Backward = whole_batch_backward,
+    backward: Backward | None = None,
     updates_per_batch: int = 1,
-    loss_of: LossOfExamples | None = None,
+    loss_of: LossOfBatch | None = None,
     name: str = "training",
 ) -> pd.DataFrame:
     """Train `model` in place with Adam.
@@ -189,12 +205,13 @@ def train(
         Called with the indices of each mini-batch before its forward pass.
     backward
         Given the mean loss as a function of rows of the batch, sets the gradients and returns the
-        loss.
+        loss. By default, by the micro-batches of the plan; one of your own chooses its rows itself.
     updates_per_batch
         Updates of the parameters with each mini-batch before the next, each after a call of
         `backward`.
     loss_of
-        Mean loss of examples, for training, in place of the task's own.
+        From a mini-batch to the mean loss of rows of it, in place of the task's own; called once
+        for each mini-batch.
     name
         For the progress lines.
 
@@ -206,11 +223,14 @@ def train(
     Raises
     ------
     BadInputError
-        When there are no examples, or the checkpoint cannot be read or does not fit the model.
+        When there are no examples, the checkpoint cannot be read or does not fit the model, or a
+        model that normalises over the batch is to be trained in micro-batches.
     TrainingStoppedError
         When the loss stops being finite; it carries the history up to there.
     """
     _check_examples(examples, name)
+    if plan.micro_batch_size is not None:
+        refuse_batch_normalisation(model, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
     whose = {"identity": identity, "plan": asdict(plan)}
     resumables: dict[str, Any] = {"model": model, "optimizer": optimizer, **(alongside or {})}
@@ -219,13 +239,14 @@ def train(
         history = _resume(Path(checkpoint), whose, resumables)
     first = len(history)
     model.train()
-    loss_of = loss_of or partial(_loss_of_task, model, task=plan.task)
+    backward = backward or partial(backward_by_micro_batches, size=plan.micro_batch_size)
+    loss_of = loss_of or of_examples(lambda part: _loss(model(part.inputs), part, plan.task))
     within = partial(computing_in, plan.precision, model, examples.classes.device)
     progress = _Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
         with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
             loss = _one_epoch(
-                partial(_loss_of_rows, loss_of, within),
+                partial(_loss_of_batch, loss_of, within),
                 optimizer,
                 examples,
                 _batches(len(examples), plan, epoch),
@@ -238,7 +259,8 @@ def train(
         evaluation = (math.nan, math.nan)
         if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
             with within():
-                evaluation = evaluate(model, validation, plan.task, plan.batch_size)
+                at_once = plan.micro_batch_size or plan.batch_size
+                evaluation = evaluate(model, validation, plan.task, at_once)
         history.append([loss, *evaluation])
         if checkpoint is not None and epoch % plan.checkpoint_every == 0:
             states = {key: value.state_dict() for key, value in resumables.items()}
@@ -272,7 +294,7 @@ def evaluate(
 
 
 def _one_epoch(
-    loss_of_rows: Callable[[Examples, Rows], Tensor],
+    loss_of_batch: Callable[[Examples], BatchLoss],
     optimizer: torch.optim.Optimizer,
     examples: ExampleSource,
     batches: Sequence[Tensor | None],
@@ -288,26 +310,25 @@ def _one_epoch(
             if before_batch is not None:
                 before_batch(batch)
             part = examples.rows(batch.to(examples.classes.device))
+        loss_of_rows = loss_of_batch(part)
         for _ in range(updates_per_batch):
             optimizer.zero_grad()
-            loss = backward(partial(loss_of_rows, part))
+            loss = backward(loss_of_rows)
             optimizer.step()
             total += float(loss) * len(part.inputs)
     return total / (len(examples) * updates_per_batch)
 
 
-def _loss_of_rows(
-    loss_of: LossOfExamples,
-    within: Callable[[], AbstractContextManager[None]],
-    examples: Examples,
-    rows: Rows,
-) -> Tensor:
-    with within():
-        return loss_of(examples.rows(rows))
+def _loss_of_batch(
+    loss_of: LossOfBatch, within: Callable[[], AbstractContextManager[None]], batch: Examples
+) -> BatchLoss:
+    of_rows = loss_of(batch)
 
+    def inside(rows: Rows) -> Tensor:
+        with within():
+            return of_rows(rows)
 
-def _loss_of_task(model: nn.Module, examples: Examples, task: str) -> Tensor:
-    return _loss(model(examples.inputs), examples, task)
+    return BatchLoss(inside, len(batch))
 
 
 def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None]:

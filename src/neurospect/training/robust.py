@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from neurospect.errors import BadInputError
 from neurospect.training.examples_at_hand import Keeping, train_with_loss
 from neurospect.training.input_noise import adversarial_noise, random_noise
-from neurospect.training.loop import Examples, ExampleSource, TrainingPlan
+from neurospect.training.loop import Examples, ExampleSource, TrainingPlan, of_examples
 
 
 def train_regularised(
@@ -52,7 +52,7 @@ def train_regularised(
         model,
         examples,
         plan,
-        loss_of,
+        of_examples(loss_of),
         recipe="no noise",
         weight_penalty=weight_penalty,
         keeping=keeping,
@@ -97,7 +97,7 @@ def train_random_noise(
         model,
         examples,
         plan,
-        loss_of,
+        of_examples(loss_of),
         recipe=f"random noise, epsilon {epsilon!r}",
         weight_penalty=weight_penalty,
         keeping=keeping,
@@ -150,7 +150,7 @@ def train_pgd(
         model,
         examples,
         plan,
-        loss_of,
+        of_examples(loss_of),
         recipe=f"pgd, epsilon {epsilon!r}, {steps} steps of {step_size!r}",
         weight_penalty=weight_penalty,
         keeping=keeping,

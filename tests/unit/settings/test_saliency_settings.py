@@ -170,6 +170,12 @@ def test_an_override_reaches_a_single_option_and_turns_a_method_off(folder):
             "0.0 or more",
         ),
         ({**GOOD, "training": {"weight_penalty": -1.0}}, "training.weight_penalty", "or more"),
+        ({**GOOD, "training": {"micro_batch_size": 0}}, "training.micro_batch_size", "1 or more"),
+        (
+            {**GOOD, "training": {"batch_size": 8, "micro_batch_size": 9}},
+            "training.micro_batch_size",
+            r"expected batch_size (8) or less",
+        ),
         ({**GOOD, "sanity_checks": {"example": 3}}, "sanity_checks.example", "mean examples?"),
         ({**GOOD, "removal": {"fractions": [0.5, 2.0]}}, "removal.fractions.1", "less than or"),
         (

@@ -531,6 +531,7 @@ def array_with(value, split):
             {"plan": dataclasses.replace(PLAN, batch_size=8)},
             "batch_size: found 8, expected",
         ),
+        ({"plan": dataclasses.replace(PLAN, micro_batch_size=8)}, "micro_batch_size: found 8"),
         ({"monitoring": changed(compared=["east", "west"])}, "group west: found 0 samples"),
         ({"monitoring": changed(within=["scanner"])}, "Add the missing: scanner"),
         (
