@@ -6,9 +6,10 @@ from neurospect.arrays.tables import read_table
 from neurospect.figures.criteria_bars import criteria_bars
 from neurospect.figures.saving import save_figure
 from neurospect.provenance.job import recorded_job
+from neurospect.stats.criteria_tests import LETTERS, LETTERS_MEAN
 from neurospect.stats.over_seeds import with_standard_error
 
-TEXT = ["decoder", "method", "criterion", "seed"]
+TEXT = ["decoder", "method", "criterion", "seed", LETTERS]
 
 
 def main(snakemake: Any) -> None:
@@ -19,6 +20,7 @@ def main(snakemake: Any) -> None:
         figure = criteria_bars(
             with_standard_error(summary, "correlation"),
             scores.rename(columns={"correlation": "value"}),
+            letters_mean=LETTERS_MEAN,
             title=params.title,
         )
         save_figure(figure, [output.png, output.svg, output.pdf], job.recipe)

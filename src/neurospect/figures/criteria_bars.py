@@ -247,7 +247,8 @@ def _lines(summary: pd.DataFrame, letters_mean: str) -> list[str]:
             f"means, {undefined:,} of {examples:,} in all"
         )
     if LETTERS in summary and summary[LETTERS].notna().any():
-        lines.append(f"methods that share a letter do not differ: {letters_mean}".rstrip(": "))
+        said = "methods that share a letter do not differ significantly"
+        lines.append(f"{said}: {letters_mean}".rstrip(": "))
     return lines
 
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurospect.errors import BadInputError
+from neurospect.stats.compact_letters import compact_letters
 from neurospect.stats.over_seeds import over_seeds
 from neurospect.stats.paired_t_tests import PAIRED_COLUMNS, paired_t_tests
 
 BY = ["decoder", "method", "criterion"]
+ALPHA = 0.05
+FEWEST_SEEDS = 3
 SUMMARY_COLUMNS = {
     "decoder": "name of the decoder",
     "method": "how its maps were made",
@@ -21,6 +24,15 @@ SUMMARY_COLUMNS = {
     "examples": "test examples, summed over seeds",
     "undefined": "of these, without a correlation",
 }
+LETTERS = "differs_from_others"
+LETTER_COLUMNS = {
+    LETTERS: "letters: two that share one do not differ significantly by the criterion (two-sided "
+    f"paired t-tests over seeds, Bonferroni, {ALPHA:g}); n/a for fewer than {FEWEST_SEEDS} seeds, "
+    "or without another to compare with",
+}
+LETTERS_MEAN = (
+    f"two-sided paired t-tests over seeds, Bonferroni over all pairs, α = {str(ALPHA).lstrip('0')}"
+)
 SCORE_COLUMNS = {
     **{name: SUMMARY_COLUMNS[name] for name in BY},
     "seed": "of the training",
@@ -117,6 +129,41 @@ def criteria_tests(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return (
         pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TEST_COLUMNS))
     )
+
+
+def with_letters(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """Add letters to a summary of criteria: those that share one do not differ significantly.
+
+    Letters are those of `compact_letters`, of each criterion its own; the highest mean has the
+    letter a. A test without a result (values that are the same) counts as no difference.
+
+    Parameters
+    ----------
+    summary
+        Of `criteria_summary`.
+    tests
+        Of `criteria_tests`, from the same tables; those with seeds as observations count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The summary with `LETTER_COLUMNS`. Where there are fewer than `FEWEST_SEEDS` seeds, no mean,
+        or but one to compare, there are no letters.
+    """
+    over_seeds_only = tests[tests["observations_are"] == "seeds"]
+    summary = summary.assign(**{LETTERS: None})
+    for criterion, own in summary.groupby("criterion", sort=False):
+        own = own[own["correlation"].notna()].sort_values(
+            "correlation", ascending=False, kind="stable"
+        )
+        if len(own) < 2 or own["seeds"].min() < FEWEST_SEEDS:
+            continue
+        names = (own["decoder"] + " " + own["method"]).tolist()
+        tested = over_seeds_only[over_seeds_only["criterion"] == criterion]
+        found = tested[tested["p_bonferroni"] <= ALPHA]
+        letters = compact_letters(names, zip(found["a"], found["b"], strict=True))
+        summary.loc[own.index, LETTERS] = list(letters.values())
+    return summary
 
 
 def criteria_by_penalty(

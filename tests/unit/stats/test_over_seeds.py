@@ -5,12 +5,15 @@ from scipy import stats
 
 from neurospect.errors import BadInputError
 from neurospect.stats.criteria_tests import (
+    LETTER_COLUMNS,
+    LETTERS,
     PENALTY_COLUMNS,
     SUMMARY_COLUMNS,
     TEST_COLUMNS,
     criteria_by_penalty,
     criteria_summary,
     criteria_tests,
+    with_letters,
 )
 from neurospect.stats.over_seeds import columns_over_seeds, over_seeds
 
@@ -104,6 +107,60 @@ def test_one_seed_has_no_test_over_seeds_and_one_method_no_test_at_all():
     assert np.isnan(tested.loc["seeds", "p"])
     assert tested.loc["examples", "p"] < 0.001
     assert criteria_tests(criteria(decoders=("net",))).empty
+
+
+def lettered(values):
+    """Letters of decoders by their means over seeds, given one value for each seed."""
+    tables = [
+        pd.DataFrame(
+            {
+                "decoder": decoder,
+                "seed": str(seed),
+                "method": "gradient",
+                "criterion": "class_informative",
+                "example": range(2),
+                "correlation": value,
+            }
+        )
+        for decoder, own in values.items()
+        for seed, value in enumerate(own)
+    ]
+    found = with_letters(criteria_summary(tables), criteria_tests(tables))
+    return dict(zip(found["decoder"], found[LETTERS], strict=True))
+
+
+def test_methods_share_a_letter_where_their_corrected_p_is_above_the_level():
+    rng = np.random.default_rng(0)
+    values = {
+        name: mean + 0.02 * rng.normal(size=5)
+        for name, mean in zip("wxyz", [0.2, 0.8, 0.21, 0.5], strict=True)
+    }
+    for a, b in [("w", "y"), ("w", "z"), ("x", "z"), ("y", "z")]:
+        p = 6 * stats.ttest_rel(values[a], values[b]).pvalue
+        assert (p <= 0.05) == ((a, b) != ("w", "y"))
+    assert lettered(values) == {"w": "c", "x": "a", "y": "c", "z": "b"}
+
+
+def test_letters_are_of_tests_over_seeds_and_not_over_examples():
+    tables = criteria(seeds=3)
+    tested = criteria_tests(tables)
+    found = with_letters(
+        criteria_summary(tables),
+        tested.assign(p_bonferroni=np.where(tested["observations_are"] == "examples", 0.0, 1.0)),
+    )
+    assert list(found[LETTERS]) == ["a", "a"]
+    assert set(found.columns) == {*SUMMARY_COLUMNS, *LETTER_COLUMNS}
+
+
+def test_the_same_values_do_not_differ_and_undefined_ones_have_no_letter():
+    same = [0.4, 0.5, 0.6]
+    found = lettered({"net": same, "twin": same, "none": [np.nan] * 3})
+    assert (found["net"], found["twin"], found["none"]) == ("a", "a", None)
+
+
+@pytest.mark.parametrize("values", [{"net": [0.1, 0.2], "robust": [0.8, 0.9]}, {"net": [0.1] * 5}])
+def test_two_seeds_and_a_single_method_have_no_letters(values):
+    assert set(lettered(values).values()) == {None}
 
 
 def test_a_sweep_is_in_the_order_of_its_penalties():
