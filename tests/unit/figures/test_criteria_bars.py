@@ -124,7 +124,8 @@ def test_letters_stand_beside_the_means_and_are_explained(
     figure = criteria_bars(summary, scores, letters_mean="paired t-tests, α = .05")
     said = [text.get_text() for text in drawn_texts(figure)]
     assert all(any(t.endswith(f" letters{n}") for t in said) for n in range(len(summary)))
-    assert "methods that share a letter do not differ significantly: paired t-tests, α = .05" in said
+    explained = "methods that share a letter do not differ significantly: paired t-tests, α = .05"
+    assert explained in said
 
 
 @pytest.mark.parametrize("decoders", [1, 2, 7])
