@@ -1,5 +1,6 @@
 """Take salient values away, and train the decoder anew on what is left."""
 
+from pathlib import Path
 from typing import Any
 
 from neurospect.provenance.job import recorded_job
@@ -16,12 +17,13 @@ from neurospect.training.loop import TrainingPlan
 
 def main(snakemake: Any) -> None:
     inputs, params, output = snakemake.input, snakemake.params, snakemake.output
-    with recorded_job(snakemake):
+    with recorded_job(snakemake) as job:
         device = prepare_compute(params.device, snakemake.threads)
         decoder = Decoder(**params.decoder)
         found = read_decoder_files(
             dict(inputs.items()), params.target, decoder, params.temperature, device
         )
+        checkpoint = Path(output.retraining).with_name("unfinished_removal.pt")
         retraining, curves = remove_and_retrain(
             found.model,
             found.data,
@@ -41,10 +43,13 @@ def main(snakemake: Any) -> None:
             seed=params.removal_seed,
             device=device,
             temperature=found.temperature,
+            checkpoint=checkpoint,
+            identity=job.recipe,
         )
         whose = {name: str(snakemake.wildcards[name]) for name in ("decoder", "seed")}
         write_decoder_table(output.retraining, retraining, RETRAINING_COLUMNS, **whose)
         write_decoder_table(output.curves, curves, CURVE_COLUMNS, **whose)
+        checkpoint.unlink(missing_ok=True)
 
 
 if "snakemake" in globals():

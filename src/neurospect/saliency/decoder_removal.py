@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -48,8 +50,12 @@ def remove_and_retrain(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
+    checkpoint: str | Path | None = None,
+    identity: str = "",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take salient values away, train the decoder from scratch, and see what it still knows.
+
+    Interrupted and called again with the same arguments, it trains what was not finished.
 
     Parameters
     ----------
@@ -65,6 +71,8 @@ def remove_and_retrain(
         Of the removal at random.
     device, temperature
         As for `judged_maps`.
+    checkpoint, identity
+        As for `retrained_accuracy`; decoder, plan and method are part of the identity anyway.
 
     Returns
     -------
@@ -76,7 +84,8 @@ def remove_and_retrain(
     Raises
     ------
     BadInputError
-        Before any training, when the examples are too large to be held, or a fraction is none.
+        Before any training, when the examples are too large to be held, a fraction is none, or the
+        checkpoint cannot be read.
     """
     values = math.prod(data.shape) * max(len(data.places[s]) for s in ("training", "test"))
     if 4 * values > MOST_BYTES:
@@ -107,6 +116,9 @@ def remove_and_retrain(
         (held["test"].inputs, sizes["test"]),
         fractions,
         seed=seed,
+        checkpoint=checkpoint,
+        identity=f"{identity}; {asdict(decoder)}; {asdict(plan)}; {method} {dict(options)}, "
+        f"temperature {temperature!r}",
     )
     curves = _curves(model, held, sizes["test"], fractions)
     return retraining.assign(method=method), curves.assign(method=method)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
 
+log = logging.getLogger(__name__)
+
 Which = Literal["most", "least"]
+REMOVED = ("most", "least", "random")
+# Accuracy by what was removed, and the share of it.
+Finished = dict[tuple[str, float], float]
 RETRAINED_COLUMNS = {
     "removed": "which values were replaced: the most salient, the least salient, or at random",
     "fraction": "share of the values that was replaced, in training and test inputs alike",
@@ -130,12 +138,15 @@ def retrained_accuracy(
     fractions: Sequence[float],
     *,
     seed: int = 0,
+    checkpoint: str | Path | None = None,
+    identity: str = "",
 ) -> pd.DataFrame:
     """Remove values by their rank and train from scratch (ROAR, Hooker et al., 2019).
 
     Rows with the most salient values removed are "remove and retrain"; those with the least salient
     removed are "keep and retrain", keeping one minus the fraction. Removed at random is what a map
-    without meaning gives.
+    without meaning gives. Interrupted and called again with the same arguments, it trains what was
+    not finished, and gives the same table.
 
     Parameters
     ----------
@@ -148,6 +159,11 @@ def retrained_accuracy(
         Shares of the values to remove, from 0 to 1.
     seed
         Of the random removal.
+    checkpoint
+        Where to keep accuracies between calls; removed at the end by the caller.
+    identity
+        What is trained, on which inputs and maps; a checkpoint of another identity or seed is not
+        used.
 
     Returns
     -------
@@ -158,32 +174,57 @@ def retrained_accuracy(
     Raises
     ------
     BadInputError
-        Before any training, when shapes differ or a fraction is none.
+        Before any training, when shapes differ, a fraction is none, or the checkpoint cannot be
+        read.
     """
     for inputs, maps in (training, test):
         _check_maps(inputs, maps)
     _check_fractions(fractions)
+    whose = {"identity": identity, "seed": seed}
+    finished = {} if checkpoint is None else _finished(Path(checkpoint), whose)
     fill = training[0].mean(0)
     generator = torch.Generator().manual_seed(seed)
     at_random = [
-        torch.rand(maps.shape, generator=generator).to(maps) for _, maps in (training, test)
+        (inputs, torch.rand(maps.shape, generator=generator).to(maps))
+        for inputs, maps in (training, test)
     ]
-    rows = []
-    for fraction in fractions:
-        for removed in ("most", "least", "random"):
-            which: Which = "least" if removed == "least" else "most"
-            changed = [
-                replace_by_rank(
-                    inputs,
-                    chance if removed == "random" else maps,
-                    fraction,
-                    which=which,
-                    fill=fill,
-                )
-                for (inputs, maps), chance in zip((training, test), at_random, strict=True)
-            ]
-            rows.append((removed, fraction, train_and_score(changed[0], changed[1])))
+    every = [(removed, fraction) for fraction in fractions for removed in REMOVED]
+    for removed, fraction in every:
+        if (removed, fraction) in finished:
+            continue
+        which: Which = "least" if removed == "least" else "most"
+        changed = [
+            replace_by_rank(inputs, maps, fraction, which=which, fill=fill)
+            for inputs, maps in (at_random if removed == "random" else (training, test))
+        ]
+        finished[removed, fraction] = float(train_and_score(changed[0], changed[1]))
+        if checkpoint is not None:
+            kept = [[how, float(share), value] for (how, share), value in finished.items()]
+            write_checkpoint(checkpoint, {**whose, "accuracies": kept})
+    rows = [(*each, finished[each]) for each in every]
     return pd.DataFrame(rows, columns=list(RETRAINED_COLUMNS))
+
+
+def _finished(checkpoint: Path, whose: Mapping[str, Any]) -> Finished:
+    """Accuracies that a checkpoint holds; none where it is another training's."""
+    if not checkpoint.exists():
+        return {}
+    content = read_checkpoint(checkpoint)
+    if any(content.get(key) != value for key, value in whose.items()):
+        log.info("%s belongs to other trainings: starting anew", checkpoint)
+        return {}
+    try:
+        found = {(str(which), float(share)): float(a) for which, share, a in content["accuracies"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            checkpoint,
+            "checkpoint",
+            found=f"no accuracies ({type(error).__name__}: {error})",
+            expected="those of the trainings that were finished",
+            remedy="Delete it: all are then trained anew.",
+        ) from error
+    log.info("going on from %s, after %d trainings", checkpoint, len(found))
+    return found
 
 
 def diff_roar(table: pd.DataFrame) -> pd.Series:

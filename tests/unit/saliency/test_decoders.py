@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,13 @@ from neurospect.saliency.decoder_checks import CHECK_COLUMNS, check_labels, chec
 from neurospect.saliency.decoder_files import temperature_for
 from neurospect.saliency.decoder_maps import decoder_maps
 from neurospect.saliency.decoder_removal import remove_and_retrain
-from neurospect.saliency.decoders import WAYS, Decoder, build_decoder, train_decoder
+from neurospect.saliency.decoders import (
+    WAYS,
+    Decoder,
+    build_decoder,
+    fit_decoder,
+    train_decoder,
+)
 from neurospect.saliency.decoding_data import decoding_data
 from neurospect.saliency.judged_maps import (
     CONSTANT,
@@ -384,6 +391,43 @@ def test_removal_trains_anew_and_follows_the_probability(data, trained):
     ends = curves.set_index(["mode", "fraction"])["probability"]
     assert ends["deletion", 0.0] == pytest.approx(ends["insertion", 1.0])
     assert ends["deletion", 1.0] == pytest.approx(ends["insertion", 0.0])
+
+
+def test_an_interrupted_removal_goes_on_with_what_was_not_trained(
+    data, trained, tmp_path, monkeypatch
+):
+    trainings = []
+
+    def remove(decoder=NETWORK, plan=PLAN, method="gradient", **options):
+        trainings.clear()
+        return remove_and_retrain(
+            trained, data, decoder, plan, method, {}, [0.5], seed=0, device=CPU, **options
+        )
+
+    def counted(*arguments):
+        trainings.append(arguments)
+        if len(trainings) == 3 and stopping:
+            raise KeyboardInterrupt
+        return fit_decoder(*arguments)
+
+    monkeypatch.setattr("neurospect.saliency.decoder_removal.fit_decoder", counted)
+    stopping, file = True, {"checkpoint": tmp_path / "unfinished.pt", "identity": "recipe"}
+    with pytest.raises(KeyboardInterrupt):
+        remove(**file)
+    stopping = False
+    resumed = remove(**file)
+    assert len(trainings) == 1
+    for found, expected in zip(resumed, remove(), strict=True):
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    for other in (
+        {"decoder": LINEAR},
+        {"plan": replace(PLAN, epochs=5)},
+        {"method": "gradient_x_input"},
+        {"temperature": 2.0},
+    ):
+        remove(**file, **other)
+        assert len(trainings) == 3
+        remove(**file)
 
 
 def test_removal_of_what_cannot_be_held_is_refused_before_any_training(data, trained, monkeypatch):

@@ -1,11 +1,13 @@
 """Taking away what a map calls salient hurts where the map is right."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.cohorts.block_digits import make_block_digits, signal_regions
 from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
 from neurospect.errors import BadInputError
@@ -115,6 +117,71 @@ def test_retraining_without_the_informative_places_is_guessing_and_with_them_alo
     assert accuracy["least"] > 0.9
     assert accuracy["random"] > 0.9
     assert diff_roar(table)[share] > 0.5
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+def small_removal(calls=None, stop_at=None, fractions=(0.2, 0.6), **options):
+    """Six trainings, which are counted, and end with an interruption."""
+    (inputs, classes), (test_inputs, test_classes) = synthetic(20, 0), synthetic(20, 1)
+    maps = [informative().expand_as(part) for part in (inputs, test_inputs)]
+    train_and_score = logistic(classes, test_classes)
+
+    def counted(training, test):
+        calls.append(training)
+        if len(calls) == stop_at:
+            raise Interruption
+        return train_and_score(training, test)
+
+    return retrained_accuracy(
+        train_and_score if calls is None else counted,
+        (inputs, maps[0]),
+        (test_inputs, maps[1]),
+        fractions,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("finished", [0, 1, 4])
+def test_an_interrupted_removal_trains_only_the_rest_and_gives_the_same_table(tmp_path, finished):
+    file, every, first, rest = tmp_path / "unfinished.pt", [], [], []
+    undisturbed = small_removal(every)
+    with pytest.raises(Interruption):
+        small_removal(first, finished + 1, checkpoint=file)
+    resumed = small_removal(rest, checkpoint=file)
+    assert (len(every), len(rest)) == (6, 6 - finished)
+    assert all(torch.equal(a, b) for a, b in zip(rest, every[finished:], strict=True))
+    pd.testing.assert_frame_equal(resumed, undisturbed, check_exact=True)
+
+
+def test_fractions_that_are_added_later_are_trained_alone(tmp_path):
+    file, more = tmp_path / "unfinished.pt", []
+    small_removal(checkpoint=file)
+    found = small_removal(more, fractions=(0, 0.6, 0.2), checkpoint=file)
+    assert len(more) == 3
+    pd.testing.assert_frame_equal(found, small_removal(fractions=(0, 0.6, 0.2)), check_exact=True)
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"identity": "other"}])
+def test_accuracies_of_another_identity_or_seed_are_not_used(tmp_path, other):
+    file, calls = tmp_path / "unfinished.pt", []
+    small_removal(checkpoint=file)
+    small_removal(calls, checkpoint=file, **other)
+    assert len(calls) == 6
+
+
+def test_a_checkpoint_that_holds_something_else_is_refused_before_any_training(tmp_path):
+    file, calls = tmp_path / "unfinished.pt", []
+    for content in ({}, {"accuracies": [["most", 0.2]]}, {"accuracies": [["most", "few", 1.0]]}):
+        write_checkpoint(file, {"identity": "", "seed": 0, **content})
+        with pytest.raises(BadInputError, match="checkpoint: found no accuracies"):
+            small_removal(calls, checkpoint=file)
+    file.write_bytes(b"PK")
+    with pytest.raises(BadInputError, match="Delete it"):
+        small_removal(calls, checkpoint=file)
+    assert calls == []
 
 
 def test_maps_that_rank_at_random_have_no_diff_roar():
