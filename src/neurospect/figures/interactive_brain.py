@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.errors import BadInputError
-from neurospect.figures.saliency_panels import MapPanel, limit_said, read_panels, scale_limit
+from neurospect.figures.saliency_panels import (
+    MapPanel,
+    limit_said,
+    power_of_ten,
+    read_panels,
+    scale_limit,
+)
 from neurospect.figures.style import difference_colours, paper_style
 from neurospect.figures.voxel_panels import EXTREME, checked_voxels
 
@@ -28,6 +34,7 @@ MOST = 8
 """Maps on a page."""
 WIDTH = 760
 """Of a view, pixels."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _STYLE = """\
 :root { color-scheme: light dark; --quiet: #6b6b6b; }
@@ -123,6 +130,9 @@ def _sections(
 
 def _view(values: NDArray[np.float64], grid: VoxelGrid, limit: float) -> tuple[str, int]:
     """Page of one view, and its height in pixels."""
+    # The view writes numbers with three decimals: those of small values would all be zero.
+    power = power_of_ten(limit)
+    values, limit = values / 10.0**power, limit / 10.0**power
     image = nibabel.Nifti1Image(grid.whole(values.astype(np.float32)), grid.affine)  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         # Of numpy, where nilearn takes a percentile of the masked background.
@@ -132,6 +142,7 @@ def _view(values: NDArray[np.float64], grid: VoxelGrid, limit: float) -> tuple[s
             bg_img=load_mni152_template(resolution=BACKGROUND_MM),
             threshold=float(np.quantile(np.abs(values), 1 - SHOWN)),
             vmax=limit,
+            title=f"colours × 10{str(power).translate(RAISED)}" if power else None,
             cmap=difference_colours(),
             black_bg=False,
             width_view=WIDTH,

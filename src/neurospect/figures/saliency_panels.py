@@ -272,10 +272,16 @@ def limit_said(limit: float) -> str:
     """Write the end of a scale with two digits: "±0.43", "±1.2e−7"; "all zero" if it is zero."""
     if not limit:
         return "all zero"
-    if 0.01 <= limit < 1000:
+    power = power_of_ten(limit)
+    if not power:
         return f"±{float(f'{limit:.2g}'):g}"
-    digits, power = f"{limit:.1e}".split("e")
-    return f"±{digits}e{int(power)}".replace("e-", "e−")
+    digits, _ = f"{limit:.1e}".split("e")
+    return f"±{digits}e{power}".replace("e-", "e−")
+
+
+def power_of_ten(limit: float) -> int:
+    """Power of ten to write apart from the end of a scale; 0 where it is read easily without."""
+    return 0 if 0.01 <= limit < 1000 else int(f"{limit:.1e}".split("e")[1])
 
 
 def map_norm(limit: float) -> Normalize:

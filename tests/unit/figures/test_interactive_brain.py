@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from base64 import b64decode
 from html.parser import HTMLParser
 from io import BytesIO
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -86,19 +88,67 @@ def test_nothing_is_fetched_from_elsewhere(page: str) -> None:
     assert len(frame) - len(markup) > 90_000
 
 
-def test_colours_end_at_the_extreme_of_the_map_and_are_symmetric(page: str) -> None:
+def parameters_of(page: str) -> dict[str, Any]:
+    """What the view of a page is told."""
     (frame,) = Page(page).frames
-    parameters = json.loads(re.findall(r"brainsprite\((\{.*?\})\);", frame)[0])
+    told: dict[str, Any] = json.loads(re.findall(r"brainsprite\((\{.*?\})\);", frame)[0])
+    return told
+
+
+def factor(title: str | None) -> float:
+    """Of a title such as colours × 10⁻⁵."""
+    raised = (title or "colours × 10⁰").removeprefix("colours × 10")
+    return float(10.0 ** int(unicodedata.normalize("NFKC", raised).replace("−", "-")))
+
+
+def test_colours_end_at_the_extreme_of_the_map_and_are_symmetric(page: str) -> None:
+    told = parameters_of(page)
     limit = np.percentile(np.abs(maps()), 99.9999)
-    assert parameters["colorMap"]["max"] == pytest.approx(limit)
-    assert parameters["colorMap"]["min"] == pytest.approx(-limit)
+    assert told["title"] == "colours × 10⁻⁵"
+    assert told["colorMap"]["max"] * 1e-5 == pytest.approx(limit)
+    assert told["colorMap"]["min"] * 1e-5 == pytest.approx(-limit)
+
+
+@pytest.mark.parametrize(
+    ("largest", "title"),
+    [
+        (4.56e-42, "colours × 10⁻⁴²"),
+        (9.97e-3, "colours × 10⁻²"),
+        (0.0123, None),
+        (987.0, None),
+        (1234.0, "colours × 10³"),
+    ],
+)
+def test_the_numbers_at_the_colours_say_the_extreme_of_the_map_with_two_digits(
+    monkeypatch: pytest.MonkeyPatch, largest: float, title: str | None
+) -> None:
+    monkeypatch.setattr("neurospect.figures.interactive_brain.BACKGROUND_MM", 8)
+    values = maps() * (largest / np.percentile(np.abs(maps()), 99.9999))
+    page = interactive_brain_html(values, grid(), panels(), title=TITLE)
+    told = parameters_of(page)
+    assert told["title"] == title
+    for end in ("min", "max"):
+        # As the view writes it.
+        said = float(f"{told['colorMap'][end]:.3f}")
+        assert abs(said) * factor(title) == pytest.approx(largest, rel=0.05)
+    (above,) = re.findall(r"colours: ±(\S+)", Page(page).words)
+    assert float(above.replace("−", "-")) == pytest.approx(largest, rel=0.05)
+
+
+def sprite_of(page: str) -> np.ndarray:
+    """Colours of the map's voxels, cut after cut."""
+    (frame,) = Page(page).frames
+    data = re.findall(r'id="overlayImg".*?base64,([^"]+)"', frame, re.DOTALL)[0]
+    return np.asarray(matplotlib.image.imread(BytesIO(b64decode(data)), format="png"))
+
+
+def test_scaled_or_not_the_same_voxels_are_coloured_alike(page: str) -> None:
+    other = interactive_brain_html(maps() * 1e5, grid(), panels(), title=TITLE)
+    np.testing.assert_allclose(sprite_of(page), sprite_of(other), atol=2 / 255)
 
 
 def test_the_largest_values_are_coloured_where_they_lie(page: str) -> None:
-    (frame,) = Page(page).frames
-    parameters = json.loads(re.findall(r"brainsprite\((\{.*?\})\);", frame)[0])
-    data = re.findall(r'id="overlayImg".*?base64,([^"]+)"', frame, re.DOTALL)[0]
-    sprite = matplotlib.image.imread(BytesIO(b64decode(data)), format="png")
+    parameters, sprite = parameters_of(page), sprite_of(page)
     size = [parameters["nbSlice"][axis] for axis in "XYZ"]
     across = sprite.shape[1] // size[1]
 
