@@ -49,6 +49,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def remove_checkpoint(path: str | Path) -> None:
+    """Remove a checkpoint, if it is there, and what was left of it where a writer was killed."""
+    whole = Path(path)
+    whole.unlink(missing_ok=True)
+    for half in whole.parent.glob(f".{whole.stem}.*.part{whole.suffix}"):
+        half.unlink(missing_ok=True)
+
+
 def _refused(path: str | Path, found: str) -> BadInputError:
     return BadInputError(
         path,
