@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from single_node import (
+from local_cluster import (
     clear_leftovers,
     foreign_controller,
+    local_slurm,
     missing_programs,
     only_one_at_a_time,
-    single_node_slurm,
 )
 
 
@@ -29,5 +29,5 @@ def slurm() -> Iterator[Path]:
         clear_leftovers()
         if (pid := foreign_controller()) is not None:
             pytest.skip(f"a slurmctld is already running (process {pid})")
-        with single_node_slurm() as folder:
+        with local_slurm() as folder:
             yield folder

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from submitted_workflow import PROFILE, REPOSITORY
+from submitted_workflow import PROFILE
 
+from checkout import REPOSITORY
 from neurospect.doctor import Finding, examine_setup
 
 pytestmark = pytest.mark.slurm

@@ -7,20 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from submitted_workflow import (
-    PROFILE,
-    REPOSITORY,
-    clean_environment,
-    run_workflow_on_slurm,
-    snakemake_on_slurm,
-    submitted_job_ids,
-)
+from submitted_workflow import PROFILE, run_on_slurm, snakemake_on_slurm, submitted_job_ids
+from waiting import comes_true
+
+from checkout import REPOSITORY, SNAKEMAKE, Checkout
 
 DEFAULT_PROFILE = "workflow/profiles/default"
 
@@ -90,12 +85,12 @@ rule train:
 """
 
 
-def _workflow(folder: Path, snakefile: str) -> Path:
+def _workflow(folder: Path, snakefile: str) -> Checkout:
     shutil.copytree(REPOSITORY / "workflow/profiles", folder / "workflow/profiles")
     (folder / "workflow/Snakefile").write_text(snakefile)
     # Over a megabyte: from there on Snakemake by itself goes by a file's time alone.
     (folder / "raw.txt").write_bytes(b"x" * 1_500_000)
-    return folder
+    return Checkout(folder)
 
 
 def _options(profile: Path) -> dict[str, object]:
@@ -119,19 +114,10 @@ def _slurm_log(workdir: Path, job: str) -> str:
 @pytest.fixture
 def run_here(tmp_path: Path) -> Callable[..., str]:
     """Run three steps on this machine with the default profile; return what snakemake said."""
-    workdir = _workflow(tmp_path, THREE_STEPS)
+    checkout = _workflow(tmp_path, THREE_STEPS)
 
     def run(*options: str) -> str:
-        finished = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--nocolor", *options],
-            cwd=workdir,
-            env=clean_environment(workdir),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        finished = checkout.run([*SNAKEMAKE, *options], timeout=120)
         assert finished.returncode == 0, finished.stdout
         return finished.stdout
 
@@ -170,7 +156,7 @@ def test_the_default_profile_remakes_what_new_bytes_make_stale(
 def test_every_rule_runs_as_a_job_with_what_the_profile_asks_for(
     slurm: Path, tmp_path: Path
 ) -> None:
-    run = run_workflow_on_slurm(_workflow(tmp_path, THREE_STEPS))
+    run = run_on_slurm(_workflow(tmp_path, THREE_STEPS))
     assert run.returncode == 0, run.stdout
     jobs = submitted_job_ids(run.stdout)
     rows = [line.split() for line in (tmp_path / "results/report.txt").read_text().splitlines()]
@@ -188,15 +174,15 @@ def test_every_rule_runs_as_a_job_with_what_the_profile_asks_for(
 
 @pytest.mark.slurm
 def test_the_gpu_example_gives_a_device_to_train_alone(slurm: Path, tmp_path: Path) -> None:
-    workdir = _workflow(tmp_path, THREE_STEPS)
-    profile = workdir / PROFILE / "config.yaml"
+    checkout = _workflow(tmp_path, THREE_STEPS)
+    profile = tmp_path / PROFILE / "config.yaml"
     uncommented, lines = re.subn(r"(?m)^(    )# (?=\w+: )", r"\1", profile.read_text())
     assert lines == 2
     profile.write_text(uncommented)
-    run = run_workflow_on_slurm(workdir, targets=["results/trained.txt"])
+    run = run_on_slurm(checkout, "--", "results/trained.txt")
     assert run.returncode == 0, run.stdout
     prepare, train = (
-        line.split() for line in (workdir / "results/trained.txt").read_text().splitlines()[1:]
+        line.split() for line in (tmp_path / "results/trained.txt").read_text().splitlines()[1:]
     )
     assert prepare[2] == "none"
     assert train[2] in {"0", "1"}
@@ -205,7 +191,7 @@ def test_the_gpu_example_gives_a_device_to_train_alone(slurm: Path, tmp_path: Pa
 
 @pytest.mark.slurm
 def test_a_job_killed_for_memory_comes_back_asking_for_more(slurm: Path, tmp_path: Path) -> None:
-    run = run_workflow_on_slurm(_workflow(tmp_path, HUNGRY_STEP))
+    run = run_on_slurm(_workflow(tmp_path, HUNGRY_STEP))
     assert run.returncode == 0, run.stdout
     first, second = submitted_job_ids(run.stdout)
     assert "exceeded memory limit" in _slurm_log(tmp_path, first)
@@ -219,53 +205,44 @@ def test_a_job_killed_for_memory_comes_back_asking_for_more(slurm: Path, tmp_pat
 def test_a_failure_shows_its_log_and_the_next_run_makes_only_what_is_missing(
     slurm: Path, tmp_path: Path
 ) -> None:
-    workdir = _workflow(tmp_path, FAILING_STEPS)
-    failed = run_workflow_on_slurm(workdir, options=["--retries=0"])
+    checkout = _workflow(tmp_path, FAILING_STEPS)
+    failed = run_on_slurm(checkout, "--retries=0")
     assert failed.returncode != 0
     assert "looking for 42 keys" in failed.stdout
-    (workdir / "key.txt").write_text("found")
-    mended = run_workflow_on_slurm(workdir)
+    (tmp_path / "key.txt").write_text("found")
+    mended = run_on_slurm(checkout)
     assert mended.returncode == 0, mended.stdout
     assert len(submitted_job_ids(mended.stdout)) == 1
-    assert (workdir / "results/second.txt").read_text() == "found"
+    assert (tmp_path / "results/second.txt").read_text() == "found"
 
 
 @pytest.mark.slurm
 def test_equal_steps_go_as_one_array_and_short_ones_as_one_job(slurm: Path, tmp_path: Path) -> None:
-    workdir = _workflow(tmp_path, TOGETHER)
-    profile = workdir / PROFILE / "config.yaml"
+    checkout = _workflow(tmp_path, TOGETHER)
+    profile = tmp_path / PROFILE / "config.yaml"
     examples = r"# (?=slurm-array-jobs:|groups:|group-components:|  draw)"
     uncommented, lines = re.subn(rf"(?m)^{examples}", "", profile.read_text())
     assert lines == 6
     profile.write_text(uncommented)
-    run = run_workflow_on_slurm(workdir)
+    run = run_on_slurm(checkout)
     assert run.returncode == 0, run.stdout
-    drawn = {(workdir / f"results/drawn-{part}.txt").read_text() for part in range(4)}
+    drawn = {(tmp_path / f"results/drawn-{part}.txt").read_text() for part in range(4)}
     assert len(drawn) == 1, drawn
-    trained = [(workdir / f"results/trained-{part}.txt").read_text().split() for part in range(4)]
+    trained = [(tmp_path / f"results/trained-{part}.txt").read_text().split() for part in range(4)]
     (array,) = {job for job, _ in trained}
     assert sorted(task for _, task in trained) == ["1", "2", "3", "4"]
-    logs = {path.name: path.read_text() for path in workdir.rglob(".snakemake/slurm_logs/**/*.log")}
+    logs = {
+        path.name: path.read_text() for path in tmp_path.rglob(".snakemake/slurm_logs/**/*.log")
+    }
     for part, (_, task) in enumerate(trained):
         assert f"said by {part}" in logs[f"{array}_{task}.log"]
 
 
 @pytest.mark.slurm
 def test_interrupting_the_run_leaves_no_job_running_or_waiting(slurm: Path, tmp_path: Path) -> None:
-    workdir = _workflow(tmp_path, ENDLESS_STEPS)
-    run = subprocess.Popen(
-        snakemake_on_slurm(),
-        cwd=workdir,
-        env=clean_environment(workdir),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # A pytest started in the background ignores Ctrl-C, and its children would, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    run = _workflow(tmp_path, ENDLESS_STEPS).start(snakemake_on_slurm())
     try:
-        _wait_for(workdir / "results/begun")
+        assert comes_true((tmp_path / "results/begun").exists)
         run.send_signal(signal.SIGINT)
         said, _ = run.communicate(timeout=120)
     finally:
@@ -275,10 +252,3 @@ def test_interrupting_the_run_leaves_no_job_running_or_waiting(slurm: Path, tmp_
     assert [_request(job)["JobState"] for job in jobs] == ["CANCELLED"] * 2
     left = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True)
     assert left.stdout == ""
-
-
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.1)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
 from checkout import Checkout, copy_repository
-
-
-@pytest.fixture
-def fresh_checkout(tmp_path: Path) -> Checkout:
-    """A copy in which nothing has run."""
-    return copy_repository(tmp_path / "neurospect")
 
 
 @pytest.fixture(scope="session")

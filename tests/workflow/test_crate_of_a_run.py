@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from checkout import REPOSITORY, RUN, Checkout
 
 PROGRAMS = REPOSITORY / "build/crate/bin"

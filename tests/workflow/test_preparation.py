@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+
 from checkout import Checkout, copy_repository
 
 CONFIG = "tests/workflow/preparation.yaml"

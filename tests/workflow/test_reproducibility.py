@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+
 from checkout import RUN, Checkout
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+
 from checkout import Checkout, copy_repository
 
 CONFIG = "tests/workflow/saliency.yaml"

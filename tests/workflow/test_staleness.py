@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from checkout import RUN, Checkout
 
 MODELS, COMPARISONS = 2, 2

@@ -1,4 +1,8 @@
-"""A real Slurm of one node, for tests: munged, slurmctld and slurmd, without systemd.
+"""A real Slurm of two nodes on one machine, for tests: its daemons, without systemd.
+
+Partition `all`, the default, and `gpu` hold node `one`; `both` holds the two nodes, and gives a job
+to the one with less to do. A job of `urgent` takes node `one` from the jobs of all others, which
+Slurm puts back into the queue.
 
 Its files live in a folder of its own under the system's temporary folder. The one thing outside
 is /etc/slurm/slurm.conf, where Slurm's commands look for their configuration: a link while the
@@ -10,16 +14,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from processes import environment, process_ids, process_name, session, start_time
+from waiting import comes_true
 
 SYSTEM_CONFIGURATION = Path("/etc/slurm/slurm.conf")
 FOLDER_PREFIX = "neurospect-slurm-"
@@ -28,24 +35,29 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
 DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
 
-# More than a laptop has: `config_overrides` lets Slurm believe it, so that jobs run side by side.
+NODES = ("one", "two")
+
+# Of each node, and more than a laptop has: `config_overrides` lets Slurm believe it, so that jobs
+# run side by side.
 CPUS = 8
 MEMORY_MB = 64000
 
+# Seconds without an answer until Slurm gives a node up; longer than a busy machine may need.
+PATIENCE_WITH_A_NODE = 300
+
 CONFIGURATION = """\
 ClusterName=neurospect
-SlurmctldHost={node}(127.0.0.1)
-SlurmctldPort={controller_port}
-SlurmdPort={node_port}
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/controller
-SlurmdSpoolDir={folder}/node
+SlurmdSpoolDir={folder}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -63,17 +75,29 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 MinJobAge=300
 KillWait=2
+SlurmdTimeout={patience}
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 GresTypes=gpu
-NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:2 State=UNKNOWN
-PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={node} MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs={cpus} RealMemory={memory_mb}
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:2
+NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
+PartitionName=DEFAULT Nodes=one MaxTime=INFINITE State=UP
+PartitionName=all Default=YES
+PartitionName=gpu
+PartitionName=both Nodes=one,two LLN=YES
+PartitionName=urgent PriorityTier=2
 """
 
 # Any character device will do: Slurm counts and hands them out, and never opens them.
 DEVICES = """\
-NodeName={node} Name=gpu File=/dev/null
-NodeName={node} Name=gpu File=/dev/zero
+NodeName=one Name=gpu File=/dev/null
+NodeName=one Name=gpu File=/dev/zero
 """
+
+
+# Held until they have ended, so that each can be waited for.
+_CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -92,10 +116,7 @@ def missing_programs() -> list[str]:
 
 def foreign_controller() -> int | None:
     """Return the process id of a running slurmctld, if there is one."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and _process_name(int(folder.name)) == "slurmctld":
-            return int(folder.name)
-    return None
+    return next((pid for pid in process_ids() if process_name(pid) == "slurmctld"), None)
 
 
 @contextmanager
@@ -111,10 +132,8 @@ def only_one_at_a_time() -> Iterator[bool]:
 
 
 @contextmanager
-def single_node_slurm(
-    link: Path = SYSTEM_CONFIGURATION, prefix: str = FOLDER_PREFIX
-) -> Iterator[Path]:
-    """Run a cluster of one node for as long as the block lasts.
+def local_slurm(link: Path = SYSTEM_CONFIGURATION, prefix: str = FOLDER_PREFIX) -> Iterator[Path]:
+    """Run the cluster for as long as the block lasts.
 
     Call `clear_leftovers` first, under `only_one_at_a_time`.
 
@@ -133,20 +152,40 @@ def single_node_slurm(
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     folder.chmod(0o755)  # munge wants its socket's folder open to all
-    children: list[subprocess.Popen[bytes]] = []
     try:
         _write_configuration(folder)
         _link_configuration(folder, link)
-        for start in (_start_munged, _start_slurmctld, _start_slurmd):
-            children.append(start(folder))
-        _wait_until(lambda: _node_is_idle(folder), "the node to be idle", folder)
+        _start_munged(folder)
+        _start_slurmctld(folder)
+        for node in NODES:
+            _start_node(folder, node)
+        for node in NODES:
+            _wait_for_node(folder, node, "idle")
         yield folder
     finally:
         _stop(folder)
-        for child in children:
-            child.wait()
+        while _CHILDREN:
+            _CHILDREN.pop().wait()
         _unlink_configuration(link, prefix)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def lost_node(folder: Path, node: str) -> Iterator[None]:
+    """Take a node from a cluster, as if its power failed, and give it back when the block ends.
+
+    Its daemon and all of its jobs' processes are killed. The block begins once Slurm, which soon
+    gives up on a node here, has found out by itself.
+    """
+    _be_patient(folder, seconds=6)
+    _kill_node(folder, node)
+    try:
+        _wait_for_node(folder, node, "down")
+        yield
+    finally:
+        _be_patient(folder, PATIENCE_WITH_A_NODE)
+        _start_node(folder, node)
+        _wait_for_node(folder, node, "idle")
 
 
 def clear_leftovers(link: Path = SYSTEM_CONFIGURATION, prefix: str = FOLDER_PREFIX) -> None:
@@ -167,34 +206,31 @@ def is_alive(daemon: Daemon) -> bool:
     return start_time(daemon.pid) == daemon.started
 
 
-def start_time(pid: int) -> int | None:
-    """Return when a process began, in clock ticks since boot; None once it has ended."""
-    fields = _stat_fields(pid)
-    return int(fields[19]) if fields and fields[0] not in "ZX" else None
-
-
 def _write_configuration(folder: Path) -> None:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        controller_port, node_port = first.getsockname()[1], second.getsockname()[1]
-    node = socket.gethostname().split(".")[0]
-    for name in ("controller", "node", "munge"):
+    for name in ("controller", "munge", *NODES):
         (folder / name).mkdir(mode=0o755)
     key = folder / "munge" / "key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
-    (folder / "gres.conf").write_text(DEVICES.format(node=node))
+    (folder / "gres.conf").write_text(DEVICES)
     (folder / "slurm.conf").write_text(
         CONFIGURATION.format(
             folder=folder,
-            node=node,
-            controller_port=controller_port,
-            node_port=node_port,
+            host=socket.gethostname().split(".")[0],
+            ports=_free_ports(1 + len(NODES)),
             cpus=CPUS,
             memory_mb=MEMORY_MB,
+            patience=PATIENCE_WITH_A_NODE,
         )
     )
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _link_configuration(folder: Path, link: Path) -> None:
@@ -216,9 +252,9 @@ def _set_aside(link: Path) -> Path:
     return link.with_name(f"{link.name}.set-aside-by-neurospect-tests")
 
 
-def _start_munged(folder: Path) -> subprocess.Popen[bytes]:
+def _start_munged(folder: Path) -> None:
     munge, munge_socket = folder / "munge", folder / "munge.socket"
-    child = _start(
+    _start(
         folder,
         "munged",
         "--foreground",
@@ -229,41 +265,57 @@ def _start_munged(folder: Path) -> subprocess.Popen[bytes]:
         f"--pid-file={munge / 'pid'}",
     )
     _wait_until(munge_socket.is_socket, "munged to open its socket", folder)
-    return child
 
 
-def _start_slurmctld(folder: Path) -> subprocess.Popen[bytes]:
-    child = _start(folder, "slurmctld", "-D", "-f", str(folder / "slurm.conf"))
+def _start_slurmctld(folder: Path) -> None:
+    _start(folder, "slurmctld", "-D", "-f", str(folder / "slurm.conf"))
     _wait_until(lambda: _query(folder, "scontrol", "ping") != "", "slurmctld to answer", folder)
-    return child
 
 
-def _start_slurmd(folder: Path) -> subprocess.Popen[bytes]:
-    return _start(folder, "slurmd", "-D", "-f", str(folder / "slurm.conf"))
+def _be_patient(folder: Path, seconds: int) -> None:
+    file = folder / "slurm.conf"
+    file.write_text(re.sub(r"(?<=SlurmdTimeout=)\d+", str(seconds), file.read_text()))
+    _query(folder, "scontrol", "reconfigure")
 
 
-def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-    program = shutil.which(name, path=SEARCH_PATH)
-    assert program is not None, f"{name} is not installed"
-    with (folder / f"{name}.log").open("wb") as log:
+def _kill_node(folder: Path, node: str) -> None:
+    (daemon,) = (d for d in daemons_of(folder) if d.name == f"slurmd-{node}" and is_alive(d))
+    of_its_jobs = {"SLURM_CLUSTER_NAME=neurospect", f"SLURMD_NODENAME={node}"}
+    # Slurm's own process over a job's shares the job's session, not its environment.
+    sessions = {session(pid) for pid in process_ids() if of_its_jobs <= environment(pid)}
+    for pid in (daemon.pid, *(pid for pid in process_ids() if session(pid) in sessions)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _start_node(folder: Path, node: str) -> None:
+    _start(folder, "slurmd", "-D", "-N", node, "-f", str(folder / "slurm.conf"), node=node)
+
+
+def _start(folder: Path, program: str, *arguments: str, node: str = "") -> None:
+    path = shutil.which(program, path=SEARCH_PATH)
+    assert path is not None, f"{program} is not installed"
+    name = f"{program}-{node}" if node else program
+    with (folder / f"{name}.log").open("ab") as log:
         # A session of its own: Ctrl-C reaches pytest alone, and teardown still finds a cluster.
         child = subprocess.Popen(
-            [program, *arguments],
+            [path, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _CHILDREN.append(child)
     started = start_time(child.pid)
     assert started is not None, f"{name} ended at once:\n{_logs(folder)}"
     with (folder / "daemons.jsonl").open("a") as record:
         record.write(json.dumps({"name": name, "pid": child.pid, "started": started}) + "\n")
-    return child
 
 
 def _stop(folder: Path) -> None:
     daemons = daemons_of(folder)
-    if daemons and all(is_alive(daemon) for daemon in daemons):
+    answering = {daemon.name for daemon in daemons if is_alive(daemon)}
+    if answering >= {"munged", "slurmctld"}:
         _cancel_all_jobs(folder)
     for daemon in reversed(daemons):
         _end(daemon)
@@ -273,7 +325,7 @@ def _end(daemon: Daemon) -> None:
     for signal_number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
         if is_alive(daemon):
             os.kill(daemon.pid, signal_number)
-            _poll(lambda: not is_alive(daemon), patience)
+            comes_true(lambda: not is_alive(daemon), patience)
 
 
 def _cancel_all_jobs(folder: Path) -> None:
@@ -281,11 +333,16 @@ def _cancel_all_jobs(folder: Path) -> None:
     jobs = _query(folder, "squeue", "--noheader", "--format=%A").split()
     if jobs:
         _query(folder, "scancel", *jobs)
-        _poll(lambda: not _query(folder, "squeue", "--noheader", "--format=%A"), 15.0)
+        comes_true(lambda: not _query(folder, "squeue", "--noheader", "--format=%A"), 15.0)
 
 
-def _node_is_idle(folder: Path) -> bool:
-    return _query(folder, "sinfo", "--noheader", "--partition=all", "--format=%T") == "idle"
+def _wait_for_node(folder: Path, node: str, state: str) -> None:
+    def states() -> list[str]:
+        # A star behind the state says that the node does not answer.
+        shown = _query(folder, "sinfo", "--noheader", f"--nodes={node}", "--format=%T")
+        return shown.replace("*", "").split()
+
+    _wait_until(lambda: state in states(), f"node {node} to be {state}", folder)
 
 
 def _query(folder: Path, *command: str) -> str:
@@ -304,17 +361,8 @@ def _query(folder: Path, *command: str) -> str:
 
 
 def _wait_until(condition: Callable[[], bool], awaited: str, folder: Path) -> None:
-    if not _poll(condition, 60.0):
+    if not comes_true(condition):
         raise TimeoutError(f"waited a minute for {awaited}:\n{_logs(folder)}")
-
-
-def _poll(condition: Callable[[], bool], patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def _logs(folder: Path) -> str:
@@ -325,18 +373,3 @@ def _logs(folder: Path) -> str:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(errors="replace").splitlines() if path.exists() else []
-
-
-def _stat_fields(pid: int) -> list[str]:
-    # The name, second, is in brackets and may hold spaces: count from behind it.
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _process_name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 SINUSOID = "tests/workflow/sinusoid.yaml"
 RUN = "results/sinusoid/sinusoid_mlp"
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--nocolor")
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository, whose jobs import the library from the copy itself."""
+    """A folder with a workflow, whose jobs import the library from there, if it holds one."""
 
     root: Path
 
@@ -27,24 +30,37 @@ class Checkout:
         kept = {name: value for name, value in os.environ.items() if "SNAKEMAKE" not in name}
         return kept | {"PYTHONPATH": str(self.root / "src")}
 
-    def command(self, *options: str, configs: tuple[str, ...] = (SINUSOID,)) -> list[str]:
-        program = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor"]
-        return [*program, "--configfile", *configs, *options]
-
-    def snakemake(
-        self, *options: str, configs: tuple[str, ...] = (SINUSOID,)
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*options, configs=configs),
+    def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        """Start a command there; all that it says goes to its `stdout`."""
+        return subprocess.Popen(
+            command,
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
-            check=False,
+            # A pytest started in the background ignores Ctrl-C, and its children would, too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    def run(self, command: Sequence[str], timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run a command there to its end, for as many seconds as it may take."""
+        with self.start(command) as process:
+            try:
+                said, _ = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, said)
+
+    def command(self, *options: str, configs: tuple[str, ...] = (SINUSOID,)) -> list[str]:
+        return [*SNAKEMAKE, "--cores", "2", "--configfile", *configs, *options]
+
+    def snakemake(
+        self, *options: str, configs: tuple[str, ...] = (SINUSOID,)
+    ) -> subprocess.CompletedProcess[str]:
+        return self.run(self.command(*options, configs=configs))
 
     def jobs_to_run(self) -> Counter[str]:
         """Jobs that a dry run would run, counted by rule."""
