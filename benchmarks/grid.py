@@ -17,6 +17,7 @@ import statistics
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 
-from neurospect.provenance.record import read_record
+from neurospect.provenance.record import SUFFIX, Run, read_record
 from table import write_section
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -91,18 +92,25 @@ def main() -> None:
 def measured(results: Path) -> dict[tuple[str, ...], list[tuple[float, dict[str, Any]]]]:
     """Seconds and params of the demo's jobs, by rule and figure, and by rule alone."""
     found: dict[tuple[str, ...], list[tuple[float, dict[str, Any]]]] = defaultdict(list)
-    for path in sorted(results.rglob("*.benchmark.tsv")):
-        at = path.with_name(path.name.replace(".benchmark.tsv", ".record.json"))
-        if at.exists():
-            record = read_record(at)
-            with path.open() as file:
-                (row,) = csv.DictReader(file, delimiter="\t")
-            job = (float(row["s"]), dict(record.params))
-            for key in keys(record.rule, record.wildcards):
-                found[key].append(job)
+    for path in sorted(results.rglob(f"*{SUFFIX}")):
+        record = read_record(path)
+        job = (seconds_of(path, record.run), dict(record.params))
+        for key in keys(record.rule, record.wildcards):
+            found[key].append(job)
     if ("train", "rest_cnn3d") not in found:
         raise SystemExit(f"{results} holds no run of the whole demo: make demo, or give --demo")
     return found
+
+
+def seconds_of(record: Path, run: Run) -> float:
+    """Seconds that a job took: as Snakemake timed it, or, of shared results, in whole seconds."""
+    timed = record.with_name(record.name.replace(SUFFIX, ".benchmark.tsv"))
+    if not timed.exists():
+        ended, started = map(datetime.fromisoformat, (run.ended, run.started))
+        return (ended - started).total_seconds()
+    with timed.open() as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    return float(row["s"])
 
 
 def keys(rule: str, wildcards: dict[str, str]) -> list[tuple[str, ...]]:

@@ -35,16 +35,16 @@ rule prepare_cohort:
         record=f"{PREPARED}/prepare_cohort.record.json",
     log:
         f"{PREPARED}/prepare_cohort.log",
-    benchmark:
-        f"{PREPARED}/prepare_cohort.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("array"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
         settings=cohort_settings,
         code=code_of("prepare_cohort"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Preparing cohort {wildcards.cohort}"
     script:

@@ -16,6 +16,8 @@ from neurospect.cohorts.simulated_hcp import simulated_hcp_files
 from neurospect.cohorts.simulated_rest import simulated_rest_files
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.environment import env_digest
+from neurospect.provenance.job import recorded_path
+from neurospect.provenance.shared import SharedAs, check_shared_folder
 from neurospect.provenance.source import source_digest
 from neurospect.provenance.tags import read_recipe
 from neurospect.settings import check_settings
@@ -32,6 +34,8 @@ def refused_in_plain_words(function, *arguments):
 
 
 SETTINGS = refused_in_plain_words(check_settings, config, workflow.configfiles)
+if workflow.enable_cache:
+    refused_in_plain_words(check_shared_folder)
 # Numbers that the command line gave as text are numbers now, for `lookup` as well.
 config.update(SETTINGS.config.model_dump(by_alias=True))
 
@@ -100,6 +104,16 @@ def code_of(script):
 def pins_of(environment):
     """Digest of the pinned packages of a conda environment."""
     return env_digest(Path(workflow.basedir).parent / "envs" / f"{environment}.yaml")
+
+
+def names_and_contents(wildcards, input, output):
+    """What the key of results that are shared between projects would leave out."""
+    files = map(recorded_path, input)
+    made_here = f"{recorded_path(RESULTS)}/"
+    return SharedAs(
+        recorded_path(output.record),
+        [file for file in files if not file.startswith(made_here)],
+    )
 
 
 def experiment(wildcards):

@@ -39,16 +39,16 @@ rule prepare_references:
         record=f"{COMPONENTS}/prepare_references.record.json",
     log:
         f"{COMPONENTS}/prepare_references.log",
-    benchmark:
-        f"{COMPONENTS}/prepare_references.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("runs"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
         grid=lookup("components/grid", within=config),
         code=code_of("prepare_references"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Preparing the reference maps of {wildcards.cohort}"
     script:
@@ -78,10 +78,9 @@ rule extract_components:
         record=f"{COMPONENTS}/batch-{{batch}}/extract_components.record.json",
     log:
         f"{COMPONENTS}/batch-{{batch}}/extract_components.log",
-    benchmark:
-        f"{COMPONENTS}/batch-{{batch}}/extract_components.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("runs"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     threads: lookup("threads", within=config)
@@ -91,6 +90,7 @@ rule extract_components:
         dtype=lookup("components/dtype", within=config),
         code=code_of("extract_components"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Extracting components of {wildcards.cohort}, batch {wildcards.batch}"
     script:
@@ -124,10 +124,9 @@ rule gather_components:
         record=f"{PREPARED}/gather_components.record.json",
     log:
         f"{PREPARED}/gather_components.log",
-    benchmark:
-        f"{PREPARED}/gather_components.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("runs"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
@@ -136,6 +135,7 @@ rule gather_components:
         time_courses=lookup("components/time_courses", within=config),
         code=code_of("gather_components"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Gathering the components of {wildcards.cohort}"
     script:

@@ -39,10 +39,9 @@ rule build_task_maps:
         record=f"{TASK_MAPS}/batch-{{batch}}/build_task_maps.record.json",
     log:
         f"{TASK_MAPS}/batch-{{batch}}/build_task_maps.log",
-    benchmark:
-        f"{TASK_MAPS}/batch-{{batch}}/build_task_maps.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("task maps"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
@@ -50,6 +49,7 @@ rule build_task_maps:
         dtype=lookup("task_maps/dtype", within=config),
         code=code_of("build_task_maps"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Reading task maps of {wildcards.cohort}, batch {wildcards.batch}"
     script:
@@ -79,16 +79,16 @@ rule gather_task_maps:
         record=f"{PREPARED}/gather_task_maps.record.json",
     log:
         f"{PREPARED}/gather_task_maps.log",
-    benchmark:
-        f"{PREPARED}/gather_task_maps.benchmark.tsv"
     wildcard_constraints:
         cohort=cohorts_of("task maps"),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
         not_found=examples_not_found,
         code=code_of("gather_task_maps"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Gathering the task maps of {wildcards.cohort}"
     script:

@@ -44,10 +44,9 @@ rule residualise_volumes:
         record=f"{VOLUMES}/residualise_volumes.record.json",
     log:
         f"{VOLUMES}/residualise_volumes.log",
-    benchmark:
-        f"{VOLUMES}/residualise_volumes.benchmark.tsv"
     wildcard_constraints:
         cohort="|".join(OF_VOLUMES),
+    cache: True
     conda:
         "../envs/cohorts.yaml"
     params:
@@ -56,6 +55,7 @@ rule residualise_volumes:
         categorical=of_cohort("categorical"),
         code=code_of("residualise_volumes"),
         environment=pins_of("cohorts"),
+        shared_as=names_and_contents,
     message:
         "Residualising the volumes of {wildcards.cohort}"
     script:

@@ -82,6 +82,20 @@ class Checkout:
         )
 
 
+@dataclass(frozen=True)
+class Sharing(Checkout):
+    """A copy that shares what it prepares, through a folder."""
+
+    folder: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"SNAKEMAKE_OUTPUT_CACHE": self.folder}
+
+    def command(self, *options: str, configs: tuple[str, ...] = (SINUSOID,)) -> list[str]:
+        return super().command("--cache", *options, configs=configs)
+
+
 def copy_repository(folder: Path) -> Checkout:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from neurospect.provenance.content import Json
+from neurospect.provenance.content import Json, shared_copy_too
 
 
 class BreakKind(Enum):
@@ -63,7 +63,8 @@ class Break:
     @property
     def remedy(self) -> str:
         """What to do about it."""
-        return _REMEDIES[self.kind]
+        by_deletion = self.kind in (BreakKind.TAMPERED, BreakKind.RECORD_EDITED)
+        return _REMEDIES[self.kind] + (shared_copy_too(self.file) if by_deletion else "")
 
 
 def break_text(fault: Break, most: int = 6) -> str:

@@ -27,6 +27,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def shared_copy_too(path: Path) -> str:
+    """Sentence for a remedy that deletes a file: of a link to a shared file, both must go."""
+    if not path.is_symlink() or not path.exists():
+        return ""
+    return f" Delete the shared file, too, or it comes back: {path.resolve()}"
+
+
 def absolute(path: str | Path) -> Path:
     """Write a path from the root, without following links."""
     return Path(os.path.normpath(Path.cwd() / path))

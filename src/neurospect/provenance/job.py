@@ -6,8 +6,10 @@ import errno
 import logging
 import os
 import platform
+import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from neurospect.errors import BadInputError, BadInputsError
-from neurospect.provenance.content import Json, absolute, file_sha256
+from neurospect.provenance.content import Json, absolute, file_sha256, shared_copy_too
 from neurospect.provenance.declared import by_hand as by_hand
 from neurospect.provenance.declared import named_files, named_params
 from neurospect.provenance.record import (
@@ -31,6 +33,7 @@ from neurospect.provenance.record import (
     recipe_id,
     write_record,
 )
+from neurospect.provenance.shared import PARAM
 from neurospect.provenance.source import modules_digest, source_modules
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ _PACKAGES = (
     *("neurospect", "numpy", "scipy", "pandas", "xarray", "netCDF4", "pydantic", "torch"),
     *("scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib", "seaborn", "snakemake"),
 )
-_DIGESTS = ("code", "environment")
+_NOT_IN_RECIPE = ("code", "environment", PARAM)
 _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -73,6 +76,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         With the recipe id, so that a figure can carry it.
     """
     with _logging_to(snakemake.log), _refusals_in_plain_words():
+        started = time.monotonic()
         destination = _record_path(snakemake)
         destination.unlink(missing_ok=True)
         plan, states = _plan(snakemake, destination)
@@ -86,14 +90,14 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         )
         run = replace(plan.run, ended=_now())
         write_record(destination, replace(plan, outputs=outputs, run=run))
-        LOG.info("done")
+        LOG.info("done, in %.1f s, with %.0f MB of memory at most", *_took(started))
 
 
 def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[int, ...]]]:
     """Record of the job, as far as it is known before it runs, and the state of its inputs."""
     rule = str(snakemake.rule)
     params = named_params(snakemake.params, rule)
-    given_code, environment = (params.pop(name, None) for name in _DIGESTS)
+    given_code, environment, _ = (params.pop(name, None) for name in _NOT_IN_RECIPE)
     wildcards = {str(name): str(value) for name, value in snakemake.wildcards.items()}
     script = _script_path(snakemake)
     modules = source_modules(script)
@@ -219,7 +223,8 @@ def _input_file(name: str, path: Path) -> InputFile:
             f"input.{name}",
             found=f"sha256 {sha256[:12]}…",
             expected=f"{output.sha256[:12]}…, as rule {record.rule} left it",
-            remedy="Something else wrote into it. Delete it, and run again: it is made anew.",
+            remedy="Something else wrote into it. Delete it, and run again: it is made anew."
+            + shared_copy_too(path),
         )
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
 
@@ -247,6 +252,12 @@ def _output_file(name: str, path: Path, rule: str) -> OutputFile:
         )
     size, mtime_ns, inode = _state(path)
     return OutputFile(name, recorded_path(path), file_sha256(path), size, mtime_ns, inode)
+
+
+def _took(started: float) -> tuple[float, float]:
+    """Seconds since then, and the most memory in MB that the process has held."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return time.monotonic() - started, most / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _now() -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from neurospect.arrays.atomic import write_text
 from neurospect.errors import BadInputError
-from neurospect.provenance.content import Json, value_sha256
+from neurospect.provenance.content import Json, shared_copy_too, value_sha256
 
 FORMAT = 1
 SUFFIX = ".record.json"
@@ -164,7 +164,8 @@ def read_record(path: str | Path) -> Record:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise _not_a_record(path, "file", error.strerror, "a readable file") from error
+        found = "a link to nothing" if Path(path).is_symlink() else error.strerror
+        raise _not_a_record(path, "file", found, "a readable file") from error
     except ValueError as error:
         raise _not_a_record(path, "JSON", error, "one JSON object") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -219,7 +220,8 @@ def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
     """Read the records of a folder, and the outputs of each by where they lie from there."""
     found = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        state = path.stat()
+        # a link to nothing has a state of its own; reading it says what is wrong
+        state = path.stat() if path.exists() else path.lstat()
         found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
     return found
 
@@ -250,5 +252,6 @@ def _not_a_record(path: str | Path, field: str, found: object, expected: str) ->
         field,
         found=found,
         expected=expected,
-        remedy="Records are written by jobs, never by hand: delete this one and run its job again.",
+        remedy="Records are written by jobs, never by hand: delete this one and run its job again."
+        + shared_copy_too(Path(path)),
     )

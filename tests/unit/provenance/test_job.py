@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_an_input_as_its_job_left_it_is_not_read_again(bare_project: Project) ->
 
 def test_digests_arrive_as_params_and_count_apart_from_them(declared: SimpleNamespace) -> None:
     code = source_digest(Path("s.py"))
-    params = {"seed": 4, "code": code, "environment": "e" * 64}
+    params = {"seed": 4, "code": code, "environment": "e" * 64, "shared_as": {"record": "out/…"}}
     given = by_hand("s.py", output={"b": "out/b.txt", "record": "out/s.record.json"}, params=params)
     with recorded_job(given):
         Path("out/b.txt").write_text("b")
@@ -164,6 +165,7 @@ def test_logging_from_info_up_goes_to_the_log_with_times_and_stops_after_the_job
     text = Path("logs/s.log").read_text()
     assert "half way" in text
     assert "a detail" not in text
+    assert re.search(r"done, in \d+\.\d s, with [1-9]\d* MB of memory at most$", text)
     assert "too late" not in text
     assert all(line[:2] == "20" and line[4] == "-" for line in text.splitlines())
     assert logging.getLogger().level == level
