@@ -149,6 +149,14 @@ def _partition_names(profile: Profile, partitions: list[Partition]) -> Iterator[
             yield fault(
                 check, f"{chosen.name} takes no jobs (down)", "a partition that is up", remedy
             )
+        elif "CANCEL" in _preempt_mode(chosen.name):
+            yield warning(
+                check,
+                f"{chosen.name} ends displaced jobs for good (PreemptMode=CANCEL)",
+                "a partition that puts displaced jobs back into the queue",
+                "Name another, or be ready to stop Snakemake, which would wait for such a job for "
+                "ever, and to start it again.",
+            )
         else:
             gres = "" if chosen.gres in ("", "(null)") else f", {chosen.gres}"
             yield ok(
@@ -156,6 +164,12 @@ def _partition_names(profile: Profile, partitions: list[Partition]) -> Iterator[
                 f"{chosen.name}: up, longest job {chosen.longest}; a node has {chosen.cores} "
                 f"cores, {chosen.memory_mb} MB{gres}",
             )
+
+
+def _preempt_mode(partition: str) -> str:
+    said = ask("scontrol", "--oneliner", "show", "partition", partition).said
+    found = re.search(r"\bPreemptMode=(\S+)", said)
+    return found[1] if found else ""
 
 
 def _account(profile: Profile, config: Mapping[str, str]) -> Iterator[Finding]:

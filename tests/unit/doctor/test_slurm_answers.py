@@ -90,6 +90,21 @@ def test_a_partition_that_is_not_there_or_down_is_a_fault(cluster: Cluster) -> N
     assert "invalid partition specified: nowhere" in findings["a job of train"].found
 
 
+def test_a_partition_that_ends_displaced_jobs_for_good_is_warned_of(cluster: Cluster) -> None:
+    cluster(
+        scontrol="""\
+case "$*" in
+ping) echo "Slurmctld(primary) at head is UP" ;;
+*partition?gpu) echo "PartitionName=gpu OverSubscribe=NO PreemptMode=CANCEL State=UP" ;;
+*partition*) echo "PartitionName=short OverSubscribe=NO PreemptMode=REQUEUE State=UP" ;;
+esac"""
+    )
+    findings = found(profile(**{"set-resources": {"train": {"slurm_partition": "gpu"}}}))
+    assert findings["partition gpu"].state == "warning"
+    assert "PreemptMode=CANCEL" in findings["partition gpu"].found
+    assert findings["default partition"].state == "ok"
+
+
 def test_a_cluster_without_a_default_partition_wants_one_named(cluster: Cluster) -> None:
     cluster(sinfo='[ "$1" = --version ] && echo slurm || echo "short|up|1:00|2|3|(null)"')
     assert found(profile())["default partition"].state == "fault"
