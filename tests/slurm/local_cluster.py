@@ -1,8 +1,8 @@
 """A real Slurm of two nodes on one machine, for tests: its daemons, without systemd.
 
 Partition `all`, the default, and `gpu` hold node `one`; `both` holds the two nodes, and gives a job
-to the one with less to do. A job of `urgent` takes node `one` from the jobs of all others, which
-Slurm puts back into the queue.
+to the one with less to do. A job of `urgent` takes node `one` from the jobs of the others, which
+Slurm puts back into the queue, or ends for good in `gpu`.
 
 Its files live in a folder of its own under the system's temporary folder. The one thing outside
 is /etc/slurm/slurm.conf, where Slurm's commands look for their configuration: a link while the
@@ -84,7 +84,7 @@ NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:2
 NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=DEFAULT Nodes=one MaxTime=INFINITE State=UP
 PartitionName=all Default=YES
-PartitionName=gpu
+PartitionName=gpu PreemptMode=CANCEL
 PartitionName=both Nodes=one,two LLN=YES
 PartitionName=urgent PriorityTier=2
 """

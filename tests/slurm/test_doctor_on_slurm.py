@@ -69,6 +69,7 @@ def test_what_the_cluster_does_not_have_is_told(
     }
     found = _examined(tmp_path, monkeypatch, **{"set-resources": asked})
     assert found["partition nowhere"].state == "fault"
+    assert "PreemptMode=CANCEL" in found["partition gpu"].found
     assert found["a job of train"].state == "fault"
     assert "at attempt 3" in found["a job of retrain"].found
     assert (found["a job of retrain"].state, found["a job of map_saliency"].state) == (
