@@ -57,6 +57,7 @@ def examine_setup(
     for sound in settings:
         findings += _guarded("template", inputs.template, sound)
     findings += _guarded("results", storage.folders, Path(config.results))
+    findings += _guarded("shared results", storage.shared_folder)
     findings += _guarded("clock", inputs.clock, Path(config.results))
     return findings + _of_machines(profile, config)
 

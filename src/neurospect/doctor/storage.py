@@ -18,6 +18,7 @@ from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.arrays.numpy_files import open_array, write_array
 from neurospect.doctor.findings import Finding, fault, ok, warning
 from neurospect.errors import BadInputError
+from neurospect.provenance.shared import FOLDER_VARIABLE, check_shared_folder
 
 GIGABYTE = 10**9
 ENOUGH, TOO_LITTLE = 20.0, 1.0
@@ -35,6 +36,12 @@ def folders(results: Path) -> Iterator[Finding]:
     yield from folder("results", results)
     yield from folder("working directory", Path.cwd(), enough=TOO_LITTLE)
     yield from folder("scratch", Path(tempfile.gettempdir()), enough=TOO_LITTLE, may_be_memory=True)
+
+
+def shared_folder() -> Iterator[Finding]:
+    """Check the folder of results that projects share, where the environment names one."""
+    if FOLDER_VARIABLE in os.environ:
+        yield from folder("shared results", check_shared_folder())
 
 
 def folder(

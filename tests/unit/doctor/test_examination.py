@@ -29,8 +29,10 @@ from neurospect.doctor.installation import (
 )
 from neurospect.doctor.profiles import Profile
 from neurospect.doctor.programs import ask
-from neurospect.doctor.storage import file_system, folder
+from neurospect.doctor.storage import file_system, folder, shared_folder
+from neurospect.errors import BadInputError
 from neurospect.provenance.record import Record, Run, write_record
+from neurospect.provenance.shared import FOLDER_VARIABLE
 from neurospect.settings import check_settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -138,6 +140,18 @@ def test_a_folder_in_memory_is_told_where_results_are_to_be_kept() -> None:
     if not memory.is_dir() or file_system(memory) != "tmpfs":
         pytest.skip("no file system in memory")
     assert ("warning", "results, file system") in states(list(folder("results", memory)))
+
+
+def test_the_folder_of_shared_results_is_looked_at_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    assert list(shared_folder()) == []
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert [finding.check.split(",")[0] for finding in shared_folder()] == ["shared results"]
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(BadInputError, match="no folder"):
+        list(shared_folder())
 
 
 def test_the_file_system_is_that_of_the_nearest_mount() -> None:
