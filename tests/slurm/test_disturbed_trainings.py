@@ -107,11 +107,12 @@ def test_a_training_that_a_more_urgent_job_displaces_ends_with_the_same_bits(
     run = _start_training(untrained, [folder])
     try:
         (job,) = _jobs()
+        seen = untrained.root / "seen"
         _ask(
-            *("sbatch", "--wait", "--partition=urgent", "--exclusive", "--output=/dev/null"),
-            f"--wrap=ls -A {untrained.root / folder} > {untrained.root}/left; sleep 1",
+            *("sbatch", "--partition=urgent", "--exclusive", f"--output={seen}"),
+            f"--wrap=ls -A {untrained.root / folder}",
         )
-        _wait_until_back_in_the_queue(job)
+        assert comes_true(lambda: seen.exists() and _jobs() == {job: ""})
         (slurm_log,) = untrained.root.rglob(f".snakemake/slurm_logs/**/{job}.log")
         assert "DUE TO PREEMPTION" in slurm_log.read_text()
         assert "done" not in (untrained.root / folder / "train.log").read_text()
@@ -119,8 +120,9 @@ def test_a_training_that_a_more_urgent_job_displaces_ends_with_the_same_bits(
         _finish(run, {job})
     finally:
         run.kill()
-    # What the urgent job saw: the checkpoint, and no output, whole or half.
-    assert not set(MADE) & set((untrained.root / "left").read_text().split())
+    # When it was displaced, there was the checkpoint, and no output yet.
+    assert "unfinished_training.pt" in seen.read_text().split()
+    assert not set(MADE) & set(seen.read_text().split())
     _went_on_to_the_same_bytes(untrained, undisturbed, folder)
 
 
