@@ -26,7 +26,7 @@ from neurospect.settings.layers import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = sorted([*(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "scripts").glob("*.py")])
-RULES = sorted([*(REPOSITORY / "rules").glob("*.smk"), REPOSITORY / "workflow/Snakefile"])
+RULES = sorted([*(REPOSITORY / "rules").rglob("*.smk"), REPOSITORY / "workflow/Snakefile"])
 
 # What must be said, word for word, wherever one of these is called.
 MUST_SAY = {

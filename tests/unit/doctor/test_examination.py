@@ -219,7 +219,7 @@ def test_the_default_configuration_lies_under_those_that_are_given(
 
 
 def test_the_rules_that_take_the_device_are_those_of_the_workflow() -> None:
-    rules = "".join(path.read_text() for path in sorted((REPOSITORY / "rules").glob("*.smk")))
+    rules = "".join(path.read_text() for path in sorted((REPOSITORY / "rules").rglob("*.smk")))
     blocks = re.split(r"^\s*rule (\w+):$", rules, flags=re.MULTILINE)
     named = dict(zip(blocks[1::2], blocks[2::2], strict=True))
     assert {name for name, text in named.items() if 'lookup("device"' in text} == set(GPU_RULES)
