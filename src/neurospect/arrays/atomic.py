@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part(.*)")
 
 
 @contextmanager
@@ -30,8 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    suffix = "".join(final.suffixes[-2:]) if final.suffix == ".gz" else final.suffix
-    stem = final.name.removesuffix(suffix)
+    stem, suffix = _stem_and_suffix(final)
     temporary = final.with_name(f".{stem}.{secrets.token_hex(4)}.part{suffix}")
     try:
         yield temporary
@@ -40,6 +42,29 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_behind(paths: Iterable[str | Path]) -> None:
+    """Remove what killed writers left of files, under their temporary names.
+
+    Parameters
+    ----------
+    paths
+        Final names; nobody else may be writing these files.
+    """
+    names: dict[Path, set[tuple[str, str]]] = {}
+    for final in map(Path, paths):
+        names.setdefault(final.parent, set()).add(_stem_and_suffix(final))
+    for folder, own in names.items():
+        for file in folder.glob(".*.part*"):
+            found = _TEMPORARY.fullmatch(file.name)
+            if found and (found[1], found[2]) in own:
+                file.unlink(missing_ok=True)
+
+
+def _stem_and_suffix(final: Path) -> tuple[str, str]:
+    suffix = "".join(final.suffixes[-2:]) if final.suffix == ".gz" else final.suffix
+    return final.name.removesuffix(suffix), suffix
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from neurospect.arrays.atomic import atomic_path
+from neurospect.arrays.atomic import atomic_path, remove_left_behind
 from neurospect.errors import BadInputError
 
 
@@ -51,10 +51,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def remove_checkpoint(path: str | Path) -> None:
     """Remove a checkpoint, if it is there, and what was left of it where a writer was killed."""
-    whole = Path(path)
-    whole.unlink(missing_ok=True)
-    for half in whole.parent.glob(f".{whole.stem}.*.part{whole.suffix}"):
-        half.unlink(missing_ok=True)
+    Path(path).unlink(missing_ok=True)
+    remove_left_behind([path])
 
 
 def _refused(path: str | Path, found: str) -> BadInputError:

@@ -13,6 +13,7 @@ from nilearn.datasets import load_mni152_template
 from nilearn.plotting import view_img
 from numpy.typing import ArrayLike, NDArray
 
+from neurospect.arrays.html_page import html_page
 from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.errors import BadInputError
 from neurospect.figures.saliency_panels import (
@@ -91,22 +92,8 @@ def interactive_brain_html(
             remedy="Choose some classes and methods, or write several pages.",
         )
     shown = read_panels(panels, len(values))
-    name = escape(title)
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            '<head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{name}</title>",
-            f"<style>\n{_STYLE}</style></head>",
-            "<body>",
-            f"<h1>{name}</h1>",
-            f'<p class="quiet">{_explained()}</p>',
-            *_sections(values, grid, shown),
-            "</body></html>",
-            "",
-        ]
+    return html_page(
+        title, _STYLE, [f'<p class="quiet">{_explained()}</p>', *_sections(values, grid, shown)]
     )
 
 

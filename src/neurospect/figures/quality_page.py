@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
 import pandas as pd
 
+from neurospect.arrays.html_page import html_page
 from neurospect.errors import BadInputError
 from neurospect.figures.participant_quality import METHODS, per_participant
 
@@ -97,7 +98,7 @@ def quality_html(
         _table(summary, _quality_columns(summary, method)),
         exclusions_section(exclusions),
     ]
-    return _page(title, body)
+    return html_page(title, _STYLE, body)
 
 
 def task_map_html(examples: pd.DataFrame, exclusions: pd.DataFrame, *, title: str) -> str:
@@ -142,7 +143,7 @@ def task_map_html(examples: pd.DataFrame, exclusions: pd.DataFrame, *, title: st
         _table(_task_counts(examples, exclusions), _task_columns(examples)),
         exclusions_section(exclusions),
     ]
-    return _page(title, body)
+    return html_page(title, _STYLE, body)
 
 
 def participants_html(
@@ -176,7 +177,7 @@ def participants_html(
                 ("Participants", _text("participants"), "number"),
             ]
             body.append(_table(table, columns))
-    return _page(title, [*body, exclusions_section(exclusions)])
+    return html_page(title, _STYLE, [*body, exclusions_section(exclusions)])
 
 
 def exclusions_section(exclusions: pd.DataFrame) -> str:
@@ -363,22 +364,3 @@ def _left_out(exclusions: pd.DataFrame) -> str:
     parts = [_count(people, "participant")] if people else []
     parts += [_count(examples, "example")] if examples else []
     return f'<a href="#left-out">{" and ".join(parts)} left out</a>.'
-
-
-def _page(title: str, body: Iterable[str]) -> str:
-    name = escape(title)
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            '<head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{name}</title>",
-            f"<style>\n{_STYLE}</style></head>",
-            "<body>",
-            f"<h1>{name}</h1>",
-            *body,
-            "</body></html>",
-            "",
-        ]
-    )

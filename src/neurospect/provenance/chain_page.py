@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from neurospect.arrays.html_page import html_page
 from neurospect.provenance.content import canonical_json
 from neurospect.provenance.record import Record
 
@@ -49,28 +50,19 @@ def chain_html(chain: Chain, preview: bytes | None = None) -> str:
     str
         HTML. The same chain gives the same text.
     """
-    name = escape(chain.figure.name)
     numbers = {recipe: number for number, recipe in enumerate(chain.steps, start=1)}
     sections = [_section(step, numbers[recipe], numbers) for recipe, step in chain.steps.items()]
-    return "\n".join(
+    return html_page(
+        f"Where {chain.figure.name} came from",
+        _STYLE,
         [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            '<head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Where {name} came from</title>",
-            f"<style>\n{_STYLE}</style></head>",
-            "<body>",
-            f"<h1>Where {name} came from</h1>",
             f'<p class="quiet">recipe <code>{escape(chain.recipe)}</code><br>',
             f"sha256 <code>{escape(chain.sha256)}</code></p>",
             *_warnings(chain),
             _picture(chain, preview),
             f"<p>{_counted(chain)} The figure's own step comes first.</p>",
             *sections,
-            "</body></html>",
-            "",
-        ]
+        ],
     )
 
 

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from neurospect.arrays.atomic import remove_left_behind
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.content import Json, absolute, file_sha256, shared_copy_too
 from neurospect.provenance.declared import by_hand as by_hand
@@ -64,6 +65,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
     The record goes to ``snakemake.output.record``, beside the other outputs. Logging from INFO up
     goes to ``snakemake.log[0]``. Bad input ends the process with status 1 and one plain message on
     stderr; any other error leaves its traceback in the log and is raised. Neither leaves a record.
+    What an earlier try that was killed left half-written goes first.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         started = time.monotonic()
         destination = _record_path(snakemake)
         destination.unlink(missing_ok=True)
+        remove_left_behind(path for _, path in named_files(snakemake.output))
         plan, states = _plan(snakemake, destination)
         LOG.info("%s, recipe %s", plan.rule, plan.recipe)
         yield Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)

@@ -1,10 +1,27 @@
 """Files appear whole under their final name, or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from neurospect.arrays.atomic import atomic_files, atomic_path, write_bytes, write_text
+from neurospect.arrays.atomic import (
+    atomic_files,
+    atomic_path,
+    remove_left_behind,
+    write_bytes,
+    write_text,
+)
+
+KILLED_WHILE_WRITING = """
+import contextlib, os, signal, sys
+from neurospect.arrays.atomic import atomic_path
+with contextlib.ExitStack() as writers:
+    for path in sys.argv[1:]:
+        writers.enter_context(atomic_path(path)).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -73,3 +90,16 @@ def test_texts_and_bytes_are_written_as_given(tmp_path: Path) -> None:
     write_bytes(tmp_path / "bytes", bytes(range(256)))
     assert (tmp_path / "text").read_bytes() == "28 × 28\n".encode()
     assert (tmp_path / "bytes").read_bytes() == bytes(range(256))
+
+
+def test_what_killed_writers_left_of_a_file_goes_and_nothing_else(tmp_path: Path) -> None:
+    ours = [tmp_path / name for name in ("maps.nii.gz", "record", "runs.record.json")]
+    others = [tmp_path / name for name in ("maps.nii", "maps.json", "runs.tsv")]
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, *ours, *others], check=False)
+    assert len(list(tmp_path.glob(".*.part*"))) == 6
+    for path in (*ours, *others):
+        path.write_text("whole")
+    remove_left_behind([*ours, tmp_path / "no such folder" / "file"])
+    left = sorted(path.name.partition(".part")[2] for path in tmp_path.glob(".*.part*"))
+    assert left == [".json", ".nii", ".tsv"]
+    assert all(path.read_text() == "whole" for path in (*ours, *others))

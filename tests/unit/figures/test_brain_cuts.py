@@ -88,7 +88,8 @@ def test_each_of_a_few_maps_is_cut_near_its_peak(centres: list[tuple[int, int, i
     assert [cut.mm for cut in cuts] == sorted(cut.mm for cut in cuts)
     assert np.diff([cut.mm for cut in cuts]).min() >= SPACING
     for centre in centres:
-        assert min(abs(cut.mm - centre[2]) for cut in cuts) <= SPACING
+        # Within the blob's own width.
+        assert min(abs(cut.mm - centre[2]) for cut in cuts) <= 12.0
 
 
 def test_further_cuts_keep_away_from_those_there_are() -> None:

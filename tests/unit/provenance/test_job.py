@@ -132,6 +132,18 @@ def test_an_input_as_its_job_left_it_is_not_read_again(bare_project: Project) ->
     assert drawn.inputs[0].sha256 == recorded
 
 
+def test_what_a_killed_try_left_half_written_is_gone_when_the_job_starts(
+    declared: SimpleNamespace,
+) -> None:
+    half, of_another = Path("out/.b.0123abcd.part.txt"), Path("out/.c.0123abcd.part.txt")
+    half.write_text("half of the b")
+    of_another.write_text("somebody may be writing this")
+    with recorded_job(declared):
+        assert not half.exists()
+        Path("out/b.txt").write_text("b")
+    assert of_another.exists()
+
+
 def test_digests_arrive_as_params_and_count_apart_from_them(declared: SimpleNamespace) -> None:
     code = source_digest(Path("s.py"))
     params = {"seed": 4, "code": code, "environment": "e" * 64, "shared_as": {"record": "out/…"}}
