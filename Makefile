@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 VALIDATOR := build/crate/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help setup validator demo paper test test-slurm lint format bench lock generated clean
+.PHONY: help setup validator demo paper test test-library test-workflow test-slurm lint format bench lock generated clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,14 @@ demo: $(READY)  ## figures 1 to 8 on real digits and simulated data, raw files t
 paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
 	$(SNAKEMAKE) --configfile config/paper.yaml
 
-test: $(READY) $(VALIDATOR) lint  ## lint and every test that can run here
-	$(BIN)/pytest
+test: $(READY) $(VALIDATOR)  ## lint and every test that can run here, side by side
+	$(MAKE) --no-print-directory --jobs --output-sync=line lint test-library test-workflow
+
+test-library: $(READY)  ## tests of the library alone
+	$(BIN)/pytest tests/unit
+
+test-workflow: $(READY) $(VALIDATOR)  ## real runs of the workflow, on Slurm too where it is installed
+	$(BIN)/pytest tests/workflow tests/slurm
 
 test-slurm: $(READY)  ## install Debian's Slurm (root) and run the workflow through sbatch
 	command -v slurmctld >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq slurm-wlm munge; }
@@ -58,7 +64,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow rules
 
-bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about an hour)
+bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md and docs/reliability.md (hours)
 	$(BIN)/python benchmarks/spectra.py
 	$(BIN)/python benchmarks/spectra_kernels.py
 	$(BIN)/python benchmarks/ica.py
@@ -70,6 +76,7 @@ bench: $(READY)  ## measure, side by side, and write docs/benchmarks.md (about a
 	$(BIN)/python benchmarks/saliency.py
 	$(BIN)/python benchmarks/saliency_removal.py
 	$(BIN)/python benchmarks/saliency_synthetic.py --seeds 10
+	$(BIN)/python benchmarks/reliability.py
 
 generated: $(READY)  ## rewrite what is generated: default config, schemas, conda envs
 	$(BIN)/python -m neurospect.settings config
