@@ -39,7 +39,7 @@ paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
 	$(SNAKEMAKE) --configfile config/paper.yaml
 
 test: $(READY) $(VALIDATOR)  ## lint and every test that can run here, side by side
-	$(MAKE) --no-print-directory --jobs --output-sync=line lint test-library test-workflow
+	$(MAKE) --no-print-directory --jobs lint test-library test-workflow
 
 test-library: $(READY)  ## tests of the library alone
 	$(BIN)/pytest tests/unit
