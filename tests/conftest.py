@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    # nilearn collects garbage with every image that it reads: what all tests have imported and
+    # collected by now need not be searched each time.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
