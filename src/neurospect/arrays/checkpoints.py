@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ import torch
 
 from neurospect.arrays.atomic import atomic_path, remove_left_behind
 from neurospect.errors import BadInputError
+
+log = logging.getLogger(__name__)
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -46,6 +49,35 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise _refused(path, f"a file that cannot be read ({said.splitlines()[0]})") from error
     if not isinstance(content, dict):
         raise _refused(path, type(content).__name__)
+    return content
+
+
+def own_checkpoint(path: str | Path, whose: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read a checkpoint if it is there and its own.
+
+    Parameters
+    ----------
+    path
+        Where it may lie.
+    whose
+        Entries that tell whose it is; one with others is not used, and the log says so.
+
+    Returns
+    -------
+    dict or None
+        The whole content.
+
+    Raises
+    ------
+    BadInputError
+        When the file is no checkpoint.
+    """
+    if not Path(path).exists():
+        return None
+    content = read_checkpoint(path)
+    if any(content.get(key) != value for key, value in whose.items()):
+        log.info("%s belongs to other work: starting anew", path)
+        return None
     return content
 
 

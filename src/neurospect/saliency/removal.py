@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
+from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
 
 log = logging.getLogger(__name__)
@@ -207,11 +207,8 @@ def retrained_accuracy(
 
 def _finished(checkpoint: Path, whose: Mapping[str, Any]) -> Finished:
     """Accuracies that a checkpoint holds; none where it is another training's."""
-    if not checkpoint.exists():
-        return {}
-    content = read_checkpoint(checkpoint)
-    if any(content.get(key) != value for key, value in whose.items()):
-        log.info("%s belongs to other trainings: starting anew", checkpoint)
+    content = own_checkpoint(checkpoint, whose)
+    if content is None:
         return {}
     try:
         found = {(str(which), float(share)): float(a) for which, share, a in content["accuracies"]}

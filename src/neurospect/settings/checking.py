@@ -86,14 +86,10 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
     saliency = {name for name, own in experiments.items() if is_saliency_experiment(own.values)}
     for name in experiments:
         kind = SaliencyExperiment if name in saliency else Experiment
+        agreement = faults_of_saliency if name in saliency else faults_of_experiment
         experiments[name] = with_numbers_of_command_line(experiments[name], kind)
-    for name, experiment in experiments.items():
-        if name in saliency:
-            faults += faults_of_values(experiment, SaliencyExperiment)
-            faults += faults_of_saliency(experiment, config)
-        else:
-            faults += faults_of_values(experiment, Experiment)
-            faults += faults_of_experiment(experiment, config)
+        faults += faults_of_values(experiments[name], kind)
+        faults += agreement(experiments[name], config)
     for cohort in _cohorts_used(config, experiments.values()):
         faults += faults_of_cohort(config, cohort)
     if faults:

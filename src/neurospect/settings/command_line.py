@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from neurospect.settings.faults import place_in_file
 from neurospect.settings.layers import COMMAND_LINE, Place, Stated
 
+_NUMBERS = ("int_type", "float_type", "bool_type")
+
 
 def with_numbers_of_command_line(stated: Stated, model: type[BaseModel]) -> Stated:
-    """Read as YAML what the command line states and a setting does not take as text.
+    """Read as a number, or true or false, what the command line states where one belongs.
 
     Inside lists and mappings, Snakemake reads every scalar of ``--config`` as text, as in
     ``seeds=[0,1]``. Only what is faulty as text is read anew: names of digits stay text.
@@ -25,6 +26,8 @@ def with_numbers_of_command_line(stated: Stated, model: type[BaseModel]) -> Stat
     model
         What they should be.
     """
+    if all(layer.file != COMMAND_LINE for layer in stated.layers):
+        return stated
     try:
         model.model_validate(stated.values)
     except ValidationError as error:
@@ -32,20 +35,21 @@ def with_numbers_of_command_line(stated: Stated, model: type[BaseModel]) -> Stat
         for detail in error.errors(include_url=False):
             place = place_in_file(detail["loc"])
             text = detail["input"]
-            if isinstance(text, str) and stated.source(place) == COMMAND_LINE:
+            is_number = detail["type"] in _NUMBERS and isinstance(text, str)
+            if is_number and stated.source(place) == COMMAND_LINE:
                 values = _replaced(values, place, _read(text))
         return replace(stated, values=values)
     return stated
 
 
 def _read(text: str) -> object:
-    # As Snakemake reads what stands by itself: 1e-3 is a number, too, which YAML takes for text.
+    # As Snakemake reads what stands by itself.
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return yaml.safe_load(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _replaced(values: Any, place: Place, value: object) -> Any:

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
+from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
 from neurospect.training.backward import (
     Backward,
@@ -375,11 +375,8 @@ def _check_examples(examples: ExampleSource, name: str) -> None:
 def _resume(
     checkpoint: Path, whose: Mapping[str, Any], resumables: Mapping[str, Any]
 ) -> list[list[float]]:
-    if not checkpoint.exists():
-        return []
-    content = read_checkpoint(checkpoint)
-    if any(content.get(key) != value for key, value in whose.items()):
-        log.info("%s belongs to another training: starting anew", checkpoint)
+    content = own_checkpoint(checkpoint, whose)
+    if content is None:
         return []
     try:
         for key, resumable in resumables.items():

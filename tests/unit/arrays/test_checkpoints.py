@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from neurospect.arrays.checkpoints import remove_checkpoint, write_checkpoint
+from neurospect.arrays.checkpoints import own_checkpoint, remove_checkpoint, write_checkpoint
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -35,3 +35,13 @@ def test_a_checkpoint_goes_with_what_its_killed_writers_left_and_with_nothing_el
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".unfinished_check.")
     remove_checkpoint(ours)
+
+
+def test_a_checkpoint_of_another_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "unfinished_training.pt"
+    assert own_checkpoint(path, {"identity": "a"}) is None
+    write_checkpoint(path, {"identity": "a", "epoch": 1})
+    assert own_checkpoint(path, {"identity": "a"}) == {"identity": "a", "epoch": 1}
+    for whose in ({"identity": "b"}, {"identity": "a", "plan": 1}):
+        assert own_checkpoint(path, whose) is None
+    assert path.exists()

@@ -391,6 +391,16 @@ def test_text_on_the_command_line_that_is_no_number_is_refused(folder):
     assert (fault.where, fault.field) == ("--config", "seeds.1")
 
 
+def test_odd_text_on_the_command_line_is_refused_in_plain_words(folder):
+    command_line = {"seeds": ["[0", ": @"], "cohorts": {"mnist": {"per_class": "a: b: c"}}}
+    found = faults({"threads": 2}, command_line=command_line)
+    assert {(fault.where, fault.field) for fault in found} == {
+        ("--config", "seeds.0"),
+        ("--config", "seeds.1"),
+        ("--config", "cohorts.mnist.per_class"),
+    }
+
+
 def test_text_for_a_number_in_a_file_stays_refused(folder):
     fault = only_fault({"seeds": ["0"]}, command_line={"threads": 2})
     assert (fault.where, fault.field) == ("config-1.yaml", "seeds.0")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from interruptions import Interruption
 from torch import nn
 
 from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
@@ -23,10 +24,6 @@ PLAN = TrainingPlan(
     "classification", epochs=EPOCHS, learning_rate=0.01, evaluate_every=4, checkpoint_every=3
 )
 OFTEN = dataclasses.replace(PLAN, checkpoint_every=1)
-
-
-class Interruption(Exception):
-    """Stands for whatever ends a process."""
 
 
 class Tally:

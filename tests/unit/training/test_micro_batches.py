@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from interruptions import assert_an_interruption_changes_no_bit
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
@@ -161,33 +162,13 @@ def test_a_model_that_normalises_each_sample_is_not_refused():
         torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-10)
 
 
-class Interruption(Exception):
-    """Stands for whatever ends a process."""
-
-
 @pytest.mark.parametrize("way", [train_random_noise, train_algorithm1])
 def test_an_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(tmp_path, way):
-    def run(stop_at=None, checkpoint=None):
-        model, passes = model_of(), []
-
-        def count(*_):
-            passes.append(1)
-            if len(passes) == stop_at:
-                raise Interruption
-
-        model.register_forward_hook(count)
-        torch.seed()
-        history = way(model, task(), PLAN, epsilon=EPSILON, checkpoint=checkpoint)
-        return model, history, len(passes)
-
-    undisturbed, history, passes = run()
-    with pytest.raises(Interruption):
-        run(int(0.6 * passes), tmp_path / "checkpoint.pt")
-    resumed, resumed_history, later = run(checkpoint=tmp_path / "checkpoint.pt")
-    assert later < passes
-    assert resumed_history.equals(history)
-    for mine, theirs in zip(resumed.parameters(), undisturbed.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    assert_an_interruption_changes_no_bit(
+        model_of,
+        lambda model, checkpoint: way(model, task(), PLAN, epsilon=EPSILON, checkpoint=checkpoint),
+        tmp_path / "checkpoint.pt",
+    )
 
 
 def test_the_checkpoint_of_other_micro_batches_is_not_used(tmp_path):

@@ -1,11 +1,11 @@
 """Mixed precision: what it changes, what it leaves, and that it resumes to the same bits."""
 
-import copy
 import dataclasses
 
 import numpy as np
 import pytest
 import torch
+from interruptions import assert_an_interruption_changes_no_bit
 
 from neurospect.models.registry import build_model
 from neurospect.training.algorithm1 import train_algorithm1
@@ -97,34 +97,17 @@ def test_both_precisions_learn_alike(task):
     assert losses[0][0] != losses[1][0]
 
 
-class Interruption(Exception):
-    """Stands for whatever ends a process."""
-
-
 @pytest.mark.parametrize("way", [train, train_algorithm1])
 def test_an_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(tmp_path, way):
     options = {} if way is train else {"epsilon": 1.0, "hops": 2}
     plan = dataclasses.replace(PLAN, checkpoint_every=1)
-    undisturbed, resumed = network(), network()
-    expected = way(undisturbed, volumes(), plan, validation=volumes(), **options)
-
-    calls = []
-
-    def stop(*_):
-        calls.append(1)
-        if len(calls) == 17:
-            raise Interruption
-
-    disturbed = copy.deepcopy(resumed)
-    disturbed.register_forward_pre_hook(stop)
-    file = {"checkpoint": tmp_path / "training.pt"}
-    with pytest.raises(Interruption):
-        way(disturbed, volumes(), plan, validation=volumes(), **options, **file)
-    assert file["checkpoint"].is_file()
-    history = way(resumed, volumes(), plan, validation=volumes(), **options, **file)
-    assert history.equals(expected)
-    for mine, theirs in zip(resumed.parameters(), undisturbed.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    assert_an_interruption_changes_no_bit(
+        network,
+        lambda model, checkpoint: way(
+            model, volumes(), plan, validation=volumes(), checkpoint=checkpoint, **options
+        ),
+        tmp_path / "checkpoint.pt",
+    )
 
 
 def test_the_checkpoint_of_another_precision_is_not_used(tmp_path):

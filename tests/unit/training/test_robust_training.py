@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from interruptions import assert_an_interruption_changes_no_bit
 from torch import nn
 
 from neurospect.errors import BadInputError
@@ -125,37 +126,17 @@ def test_adversarial_training_makes_the_model_robust():
     assert accuracy_under_attack(robust) > accuracy_under_attack(plain) + 0.05
 
 
-class Interruption(Exception):
-    """Stands for whatever ends a process."""
-
-
 @pytest.mark.parametrize("way", [train_random_noise, train_pgd])
 @pytest.mark.parametrize("batch_size", [None, 7])
 def test_an_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(
     tmp_path, way, batch_size
 ):
     plan = TrainingPlan("classification", 4, 0.02, batch_size, seed=3, checkpoint_every=1)
-
-    def run(stop_at=None, checkpoint=None):
-        model, passes = model_of(), []
-
-        def count(*_):
-            passes.append(1)
-            if len(passes) == stop_at:
-                raise Interruption
-
-        model.register_forward_hook(count)
-        torch.seed()
-        history = way(model, task(), plan, epsilon=0.5, checkpoint=checkpoint)
-        return model, history, len(passes)
-
-    undisturbed, history, passes = run()
-    with pytest.raises(Interruption):
-        run(int(0.6 * passes), tmp_path / "checkpoint.pt")
-    resumed, resumed_history, later = run(checkpoint=tmp_path / "checkpoint.pt")
-    assert later < passes
-    assert resumed_history.equals(history)
-    assert same(resumed, undisturbed)
+    assert_an_interruption_changes_no_bit(
+        model_of,
+        lambda model, checkpoint: way(model, task(), plan, epsilon=0.5, checkpoint=checkpoint),
+        tmp_path / "checkpoint.pt",
+    )
 
 
 @pytest.mark.parametrize("way", [train_random_noise, train_pgd])
