@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 VALIDATOR := build/crate/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help setup validator demo paper test test-library test-workflow test-slurm lint format bench lock generated clean
+.PHONY: help setup validator demo paper test test-library test-workflow test-slurm library-then-slurm lint format bench lock generated clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,13 +39,16 @@ paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
 	$(SNAKEMAKE) --configfile config/paper.yaml
 
 test: $(READY) $(VALIDATOR)  ## lint and every test that can run here, side by side
-	$(MAKE) --no-print-directory --jobs lint test-library test-workflow
+	$(MAKE) --no-print-directory --jobs lint test-workflow library-then-slurm
 
 test-library: $(READY)  ## tests of the library alone
 	$(BIN)/pytest tests/unit
 
-test-workflow: $(READY) $(VALIDATOR)  ## real runs of the workflow, on Slurm too where it is installed
-	$(BIN)/pytest tests/workflow tests/slurm
+test-workflow: $(READY) $(VALIDATOR)  ## real runs of the workflow
+	$(BIN)/pytest tests/workflow
+
+library-then-slurm: $(READY)
+	$(BIN)/pytest tests/unit tests/slurm
 
 test-slurm: $(READY)  ## install Debian's Slurm (root) and run the workflow through sbatch
 	command -v slurmctld >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq slurm-wlm munge; }
