@@ -22,6 +22,9 @@ class VolumeConvolution(nn.Conv3d):
         by_products = (
             inputs.requires_grad
             and self.in_channels == 1
+            and self.dilation == (1, 1, 1)
+            and self.padding_mode == "zeros"
+            and not isinstance(self.padding, str)
             and inputs.device.type == "cpu"
             and not torch.is_autocast_enabled("cpu")
         )

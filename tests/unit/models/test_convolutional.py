@@ -77,6 +77,21 @@ def test_gradients_of_a_volume_convolution_are_those_of_pytorch(
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"dilation": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "circular"}],
+)
+def test_other_volume_convolutions_are_pytorch_s(options):
+    own = VolumeConvolution(1, 2, 3, **options).double()
+    theirs = nn.Conv3d(1, 2, 3, **options).double()
+    theirs.load_state_dict(own.state_dict())
+    volumes = noise(2, 1, 6, 7, 8).requires_grad_()
+    outputs, expected = own(volumes), theirs(volumes)
+    assert torch.equal(outputs, expected)
+    (found,) = torch.autograd.grad(outputs.square().sum(), volumes)
+    assert torch.equal(found, torch.autograd.grad(expected.square().sum(), volumes)[0])
+
+
 def test_a_volume_convolution_can_be_differentiated_twice():
     layer = VolumeConvolution(1, 2, 3, padding=1).double()
     volumes = noise(1, 1, 3, 3, 4).requires_grad_()
