@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import math
 import os
 import random
@@ -24,7 +25,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from table import write_section
@@ -61,7 +64,7 @@ def main() -> None:
         expected = undisturbed.digests()
         print(f"{len(expected)} outputs undisturbed", flush=True)
         killed = Copy(Path(folder) / "killed")
-        kills = killed_at_random(killed, random.Random(options.seed))
+        kills = killed_at_random(killed, undisturbed.seconds(), random.Random(options.seed))
         write_section(PAGE, "kills", KILL_TEXT, kill_rows(kills, killed, expected))
         faulty = Copy(Path(folder) / "faulty", "experiments=[sines]", "prepare=[]")
         faulty.run()
@@ -126,6 +129,17 @@ class Copy:
             if path.is_file() and not path.name.endswith(OF_THE_RUN) and path.name != ".gitkeep"
         }
 
+    def seconds(self) -> dict[str, float]:
+        """Seconds that a job takes, by its rule; records state whole ones."""
+        found: dict[str, list[float]] = {}
+        for path in self.results().rglob("*.record.json"):
+            record = json.loads(path.read_text())
+            started, ended = (
+                datetime.fromisoformat(record["run"][k]) for k in ("started", "ended")
+            )
+            found.setdefault(record["rule"], []).append((ended - started).total_seconds() + 1)
+        return {rule: median(own) for rule, own in found.items()}
+
     def is_sound(self) -> bool:
         """Whether the audit finds no break."""
         audit = subprocess.run(
@@ -135,12 +149,12 @@ class Copy:
         return audit.returncode == 0
 
 
-def killed_at_random(copy: Copy, rng: random.Random) -> Counter[str]:
+def killed_at_random(copy: Copy, seconds: Mapping[str, float], rng: random.Random) -> Counter[str]:
     """Run to the end while jobs, and sometimes Snakemake, are killed; count the kills by rule."""
     kills: Counter[str] = Counter()
     while True:
         process = copy.start("--keep-going", "--retries", "9", "--rerun-incomplete")
-        if _killed_with_its_jobs(process, kills, rng):
+        if _killed_with_its_jobs(process, kills, seconds, rng):
             kills["Snakemake"] += 1
             copy.run("--unlock")
         elif process.returncode == 0:
@@ -149,7 +163,10 @@ def killed_at_random(copy: Copy, rng: random.Random) -> Counter[str]:
 
 
 def _killed_with_its_jobs(
-    process: subprocess.Popen[str], kills: Counter[str], rng: random.Random
+    process: subprocess.Popen[str],
+    kills: Counter[str],
+    seconds: Mapping[str, float],
+    rng: random.Random,
 ) -> bool:
     """Kill jobs of a run until it ends; say whether Snakemake was killed itself."""
     last = time.monotonic() + rng.uniform(30, 60)
@@ -163,7 +180,7 @@ def _killed_with_its_jobs(
             return True
         for number, rule in running_jobs(process.pid):
             # A job's moment is drawn when it is first seen; some end before it comes.
-            moment = moments.setdefault(number, now + rng.uniform(0.0, 4.0))
+            moment = moments.setdefault(number, now + rng.uniform(0, seconds[rule]))
             if now >= moment and kills[rule] < KILLS_OF_A_RULE:
                 os.kill(number, signal.SIGKILL)
                 moments[number] = math.inf
@@ -268,7 +285,7 @@ def small_disk(copy: Copy, size: str) -> Iterator[Callable[[], None]]:
 
 def clock_set_back(copy: Copy) -> str:
     """Make what comes after the trainings with a clock two hours behind."""
-    for path in copy.results().rglob("draw_*.record.json"):
+    for path in copy.results().rglob("*.png"):
         path.unlink()
     said = copy.run(before=("faketime", "-2 hours"))
     again = copy.run()
@@ -279,17 +296,19 @@ def clock_set_back(copy: Copy) -> str:
 def two_runs_at_once(copy: Copy) -> str:
     one_training(copy)
     first = copy.start()
-    time.sleep(6)
+    while not any(running_jobs(first.pid)):
+        time.sleep(0.02)
     said = copy.run(fails=True)
     first.communicate()
     return refusal(said)
 
 
 def one_training(copy: Copy) -> Path:
-    """Remove what one training wrote, and return its folder."""
-    model = next(iter(sorted(copy.results().rglob("model.pt"))))
-    model.unlink()
-    return model.parent
+    """Remove what was made of one training, and return its folder."""
+    folder = min(copy.results().rglob("model.pt")).parent
+    for path in folder.iterdir():
+        path.unlink()
+    return folder
 
 
 def corrupt_intermediate(copy: Copy) -> str:

@@ -9,6 +9,8 @@ from torch.nn.utils import rnn
 from transformers import BertConfig, BertModel
 
 from neurospect.errors import BadInputError
+from neurospect.models.registry import FAMILIES, build_model
+from neurospect.models.volume_convolution import VolumeConvolution
 from neurospect.spectra import BlockPlan, GradientSpectra
 from neurospect.training.backward import backward_by_parts
 
@@ -214,6 +216,9 @@ CASES = {
     "conv3d": lambda: convolution(nn.Conv3d(2, 3, 2, padding=1, stride=2), 2, 5, 4, 5),
     "conv3d, replicate": lambda: convolution(
         nn.Conv3d(1, 3, 3, padding=1, padding_mode="replicate"), 1, 4, 3, 4
+    ),
+    "conv3d of our models": lambda: convolution(
+        VolumeConvolution(1, 3, 3, padding=1, stride=2), 1, 5, 4, 5
     ),
     "conv3d, one output": lambda: convolution(nn.Conv3d(2, 1, 2), 2, 3, 3, 3),
     "transposed conv2d": lambda: convolution(nn.ConvTranspose2d(3, 2, 3, stride=2), 3, 4, 4),
@@ -486,6 +491,15 @@ def test_a_layer_whose_dropout_would_be_drawn_anew_is_recorded_in_neither_way():
         spectra = GradientSpectra(layer, LABELS)
         with pytest.raises(BadInputError, match="draws its mask anew"):
             spectra.backward(lambda rows: torch.zeros(()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hooks_show_all_weights_of_our_classifiers_but_embeddings(family):
+    shape = (16,) * min(FAMILIES[family].dimensions)
+    model = build_model(family, task="classification", input_shape=shape, classes=3, seed=0)
+    hidden = set(GradientSpectra(model).only_by_group)
+    assert all("embeddings" in name for name in hidden)
+    assert bool(hidden) == (family == "bert")
 
 
 def test_where_samples_come_second_linear_layers_follow_the_recurrent_ones():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from neurospect.models.volume_convolution import VolumeConvolution
 from neurospect.spectra.layers.attention import ATTENTION
 from neurospect.spectra.layers.convolution import CONVOLUTION, TRANSPOSED_CONVOLUTION
 from neurospect.spectra.layers.layer import Layer
@@ -22,6 +23,7 @@ LAYERS: dict[type[nn.Module], Layer] = {
     nn.Conv1d: CONVOLUTION,
     nn.Conv2d: CONVOLUTION,
     nn.Conv3d: CONVOLUTION,
+    VolumeConvolution: CONVOLUTION,
     nn.ConvTranspose1d: TRANSPOSED_CONVOLUTION,
     nn.ConvTranspose2d: TRANSPOSED_CONVOLUTION,
     nn.ConvTranspose3d: TRANSPOSED_CONVOLUTION,
