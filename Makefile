@@ -35,7 +35,7 @@ demo: $(READY)  ## figures 1 to 8 on real digits and simulated data, raw files t
 	$(BIN)/neurospect audit results
 	@echo "Done. Open the report: $(CURDIR)/results/report.html"
 
-paper: $(READY)  ## the papers' sizes (hours; on a cluster see docs/cluster.md)
+paper: $(READY)  ## figures 1 to 3 at the paper's sizes (hours; on a cluster see docs/cluster.md)
 	$(SNAKEMAKE) --configfile config/paper.yaml
 
 test: $(READY) $(VALIDATOR)  ## lint and every test that can run here, side by side
@@ -54,7 +54,7 @@ test-slurm: $(READY)  ## install Debian's Slurm (root) and run the workflow thro
 	command -v slurmctld >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq slurm-wlm munge; }
 	$(BIN)/pytest -m slurm
 
-lint: $(READY)  ## formatting, types, and the floors of the house
+lint: $(READY)  ## formatting, types, and which module may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check workflow rules

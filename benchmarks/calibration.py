@@ -86,7 +86,8 @@ TEXT = f"""\
 
 Share of trainings in which a test finds a difference anywhere at {ALPHA:g}, with the 95 %
 Clopper-Pearson interval. In each training {2 * PER_GROUP} digits, drawn anew, are given random
-labels, as many of each; a [8] MLP learns them for {EPOCHS} full-batch epochs at 14×14 pixels, with
+labels, as many of each; an MLP with 8 hidden units learns them for {EPOCHS} full-batch epochs at
+14×14 pixels, with
 {BLOCKS} blocks per group kept at {STEPS} steps and {RELABELINGS} relabelings
 (`benchmarks/calibration.py`). Without a difference the share should be at most {ALPHA:g}. "Labels
 learnt": the model is trained to tell the random labels apart instead of rebuilding the digits; they

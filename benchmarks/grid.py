@@ -42,7 +42,7 @@ LARGER = {
 GROWING = ("epochs", "permutations")
 SECONDS_PER_JOB = 7.0
 TEXT = """\
-## The papers' grid on a cluster
+## The AutoSpec paper's grid on a cluster
 
 Figures 1 to 8 with all their panels and 5 seeds, planned by Snakemake and simulated as a list
 schedule: a free node takes the job on the longest chain of those that are ready. A job takes what

@@ -42,10 +42,10 @@ KILLS_OF_A_RULE, KILLS_OF_SNAKEMAKE = 4, 8
 KILL_TEXT = """\
 ## Killed at random moments
 
-Jobs of the workflow in `benchmarks/reliability` (every rule but those that need data of one's
-own), killed with SIGKILL at random moments of their run, and Snakemake itself killed with all its
-jobs; then run to its end. "Lost": outputs of the undisturbed run that are not there at the end, or
-files beyond it; "wrong": outputs whose bytes differ. Recipe ids are part of every figure's bytes.
+Jobs of the workflow in `benchmarks/reliability` (every rule but `draw_brain_maps` and
+`fetch_mnist`), killed with SIGKILL at random moments of their run, and Snakemake itself killed with
+all its jobs; then run to its end. "Lost": outputs of the undisturbed run that are not there at the
+end, or files beyond it; "wrong": outputs whose bytes differ. Recipe ids are part of every figure's bytes.
 """
 FAULT_TEXT = """\
 ## Other faults

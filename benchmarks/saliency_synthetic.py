@@ -100,7 +100,7 @@ SWEEP = """\
 
 C1 / C2 in the paper's setting at a learning rate of 1e-2, with λ times the sum of squared weights
 added to the loss (mean over {seeds} seeds). With enough of it, regression is as good as any
-network, and adversarial training comes last.
+network, and adversarial training has the lowest first criterion.
 """
 RANGE = """\
 ### Over temperatures

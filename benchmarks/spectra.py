@@ -39,7 +39,8 @@ as multiples of the same step unmonitored; auto-encoders of each family as the w
 cohorts, samples sorted by group. "As the workflow": `spectra.backward(...)`, which goes group by
 group, with the spectra of activations and adjoints at one step in {FACTORS_EVERY}. "Gradients
 only": the same without these. "In the pass": hooks on a loop's own `loss.backward()`, gradients
-only. "Naive" keeps the graph, runs one backward pass per group and decomposes each gradient with
+only, of the weights that hooks show (not of embeddings and transposed convolutions). "Naive"
+keeps the graph, runs one backward pass per group and decomposes each gradient with
 `torch.linalg.svd`, or with `svdvals`. Each ratio is the median over {TURNS} turns ({FEW_TURNS}
 where a step takes more than {SECONDS_A_TURN} s), in which processes of their own do some steps each
 (`make bench`). "Memory": the largest of the whole process, as the workflow records / unmonitored.
@@ -48,10 +49,10 @@ What exceeds 1.15 at steps of 5 ms or more, and why. Figure 1 at the demo's size
 784-valued adjoints, whose eigenvalues are all computed, cost twenty steps at one step in fifty.
 Figure 3: the Elman loop runs in Python, so four passes over a quarter of the samples have four
 times its overhead. Figures 5 and 6 at the demo's size have eight participants a group: too little
-work for a pass of their own (`engine: auto` takes the pass of the whole batch there, but for the
-LSTM, which hooks must run again); figure 7 at the paper's has 1.21 for the same reason, more
-weakly. The naive way runs one backward pass per group more: where weights are small and their
-decomposition cheap, it cannot cost much more than that.
+work for a pass of their own. `engine: auto` goes group by group there all the same, as hooks do not
+show BERT's embeddings, and the LSTM would have to run again. Figure 7 at the paper's has 1.21 for
+the same reason, more weakly. The naive way runs one backward pass per group more: where weights are
+small and their decomposition cheap, it cannot cost much more than that.
 """
 WIDE_TEXT = """\
 ### Weights of 512 inputs and outputs or more

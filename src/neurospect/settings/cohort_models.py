@@ -240,7 +240,7 @@ class VolumeSettings(OneCohort):
     head_size: Literal["divide", "regress", "none"] = Field(
         default="regress",
         description="whether volumes are divided by the estimated total intracranial volume, "
-        "or it is regressed out",
+        "or it is regressed out, or neither",
     )
     covariates: list[str] = Field(
         default=["age", "sex"],
