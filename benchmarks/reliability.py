@@ -45,7 +45,8 @@ KILL_TEXT = """\
 Jobs of the workflow in `benchmarks/reliability` (every rule but `draw_brain_maps` and
 `fetch_mnist`), killed with SIGKILL at random moments of their run, and Snakemake itself killed with
 all its jobs; then run to its end. "Lost": outputs of the undisturbed run that are not there at the
-end, or files beyond it; "wrong": outputs whose bytes differ. Recipe ids are part of every figure's bytes.
+end, or files beyond it; "wrong": outputs whose bytes differ. Recipe ids are part of every figure's
+bytes.
 """
 FAULT_TEXT = """\
 ## Other faults

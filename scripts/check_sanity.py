@@ -27,6 +27,7 @@ def main(snakemake: Any) -> None:
             "seed": params.shuffling_seed,
             "device": device,
             "temperature": found.temperature,
+            "of": params.gradient_of,
         }
         tables = [check_maps(found.model, found.data, params.methods, **same)]
         checkpoint = Path(output.checks).with_name("unfinished_check.pt")

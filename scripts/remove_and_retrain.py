@@ -44,6 +44,7 @@ def main(snakemake: Any) -> None:
             seed=params.removal_seed,
             device=device,
             temperature=found.temperature,
+            of=params.gradient_of,
             checkpoint=checkpoint,
             identity=job.recipe,
         )

@@ -39,18 +39,22 @@ class VolumeConvolution(nn.Conv3d):
 class _OneChannelConvolution(torch.autograd.Function):
     """Linear in the inputs; `neurospect.saliency.linear_start` knows it by its name."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
-        ctx: Any,
         inputs: Tensor,
         weight: Tensor,
         bias: Tensor | None,
         stride: tuple[int, ...],
         padding: tuple[int, ...],
     ) -> Tensor:
-        ctx.save_for_backward(inputs, weight)
-        ctx.stride, ctx.padding = stride, padding
         return torch.conv3d(inputs, weight, bias, stride, padding)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        volumes, weight, _, ctx.stride, ctx.padding = inputs
+        ctx.save_for_backward(volumes, weight)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

@@ -95,15 +95,23 @@ def _nearest_mean(
     for part, values in _blocks(data, "training"):
         np.add.at(sums, codes["training"][part], values)
     means = sums / np.bincount(codes["training"], minlength=len(sums))[:, None]
+    for name, mean in zip(data.classes, means, strict=True):
+        if np.ptp(mean) == 0:
+            log.warning("class %s has a constant mean, with which nothing correlates", name)
     return {
         split: np.concatenate(
             [
-                np.stack([pearson(one, means) for one in values]).argmax(1)
+                np.stack([_correlations(one, means) for one in values]).argmax(1)
                 for _, values in _blocks(data, split)
             ]
         )
         for split in SPLITS
     }
+
+
+def _correlations(values: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlations with each mean; one that is undefined is never the largest."""
+    return np.nan_to_num(pearson(values, means), nan=-np.inf)
 
 
 def inner_products(data: DecodingData, split: str, others: str) -> NDArray[np.float64]:

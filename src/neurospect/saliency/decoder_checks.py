@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -44,12 +44,13 @@ def check_maps(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
+    of: Literal["probability", "log_odds"] = "probability",
 ) -> pd.DataFrame:
     """Compare a decoder's maps with those that it makes when its parameters are shuffled.
 
     Parameters
     ----------
-    model, data, device, temperature
+    model, data, device, temperature, of
         As for `judged_maps`.
     methods
         Options by method; those of linear models are passed over.
@@ -73,6 +74,7 @@ def check_maps(
             method=method,
             shuffling_seed=seed,
             temperature=temperature,
+            of=of,
             **options,
         ).assign(method=method)
         for method, options in _of_inputs(methods).items()
@@ -92,6 +94,7 @@ def check_labels(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
+    of: Literal["probability", "log_odds"] = "probability",
     checkpoint: str | Path | None = None,
     identity: str = "",
     name: str = "training on shuffled labels",
@@ -100,7 +103,7 @@ def check_labels(
 
     Parameters
     ----------
-    model, data, methods, examples, seed, device, temperature
+    model, data, methods, examples, seed, device, temperature, of
         As for `check_maps`.
     decoder, plan, checkpoint, identity, name
         As for `train_decoder`.
@@ -123,7 +126,7 @@ def check_labels(
     rows = []
     for method, options in _of_inputs(methods).items():
         first, second = (
-            saliency_maps(each, inputs, method, temperature=temperature, **options)
+            saliency_maps(each, inputs, method, temperature=temperature, of=of, **options)
             for each in (model, other)
         )
         similarity = map_similarity(first, second)

@@ -50,6 +50,7 @@ def remove_and_retrain(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
+    of: Literal["probability", "log_odds"] = "probability",
     checkpoint: str | Path | None = None,
     identity: str = "",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -69,7 +70,7 @@ def remove_and_retrain(
         Shares of the values.
     seed
         Of the removal at random.
-    device, temperature
+    device, temperature, of
         As for `judged_maps`.
     checkpoint, identity
         As for `retrained_accuracy`; decoder, plan and method are part of the identity anyway.
@@ -98,7 +99,9 @@ def remove_and_retrain(
         )
     held = {split: _held(data, split, device) for split in ("training", "test")}
     sizes = {
-        split: _sizes(model, own, method, options, temperature, len(data.classes))
+        split: _sizes(
+            model, own, len(data.classes), method, of=of, temperature=temperature, **options
+        )
         for split, own in held.items()
     }
 
@@ -118,9 +121,11 @@ def remove_and_retrain(
         seed=seed,
         checkpoint=checkpoint,
         identity=f"{identity}; {asdict(decoder)}; {asdict(plan)}; {method} {dict(options)}, "
-        f"temperature {temperature!r}",
+        f"{of}, temperature {temperature!r}",
     )
-    curves = _curves(model, held, sizes["test"], fractions)
+    for split, own in sizes.items():
+        _warn_of_constant_maps(own, split, method)
+    curves = _curves(model, held, sizes["test"], fractions, temperature)
     return retraining.assign(method=method), curves.assign(method=method)
 
 
@@ -129,33 +134,37 @@ def _held(data: DecodingData, split: str, device: torch.device) -> Examples:
 
 
 def _sizes(
-    model: nn.Module,
-    examples: Examples,
-    method: str,
-    options: Mapping[str, Any],
-    temperature: float,
-    classes: int,
+    model: nn.Module, examples: Examples, classes: int, method: str, **options: Any
 ) -> Tensor:
     """Absolute values of the map of each example's class."""
     at_once = max(1, VALUES_AT_ONCE // (classes * examples.inputs[0].numel()))
     sizes = torch.empty_like(examples.inputs)
     for part in batches(len(examples), at_once):
         batch = examples.rows(part)
-        maps = saliency_maps(
-            model,
-            batch.inputs,
-            method,
-            temperature=temperature,
-            first_place=part.start,
-            **options,
-        )
+        maps = saliency_maps(model, batch.inputs, method, first_place=part.start, **options)
         own = torch.arange(len(batch), device=maps.device)
         sizes[part] = maps[own, batch.classes].abs()
     return sizes
 
 
+def _warn_of_constant_maps(sizes: Tensor, split: str, method: str) -> None:
+    flat = sizes.flatten(1)
+    constant = int((flat.amin(1) == flat.amax(1)).sum())
+    if constant:
+        log.warning(
+            "%s: %d of %d maps of the %s split are the same everywhere and rank nothing: values go "
+            "in the order of their places. Where the model is so sure that probabilities have no "
+            "gradient left, take that of the log odds (criteria.gradient_of: log_odds).",
+            method, constant, len(flat), split,
+        )  # fmt: skip
+
+
 def _curves(
-    model: nn.Module, held: Mapping[str, Examples], sizes: Tensor, fractions: Sequence[float]
+    model: nn.Module,
+    held: Mapping[str, Examples],
+    sizes: Tensor,
+    fractions: Sequence[float],
+    temperature: float,
 ) -> pd.DataFrame:
     model.eval()
     fill = held["training"].inputs.mean(0)
@@ -165,7 +174,15 @@ def _curves(
     modes: tuple[Literal["deletion", "insertion"], ...] = ("deletion", "insertion")
     for mode in modes:
         curves = removal_curves(
-            model, test.inputs, test.classes, sizes, at, mode=mode, fill=fill
+            model,
+            test.inputs,
+            test.classes,
+            sizes,
+            at,
+            mode=mode,
+            fill=fill,
+            temperature=temperature,
+            examples_at_once=EVALUATED_AT_ONCE,
         ).mean(0)
         rows += [(mode, share, value) for share, value in zip(at, curves.tolist(), strict=True)]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)[3:])

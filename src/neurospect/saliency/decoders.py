@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -144,6 +145,10 @@ def fit_decoder(
             expected=f"one of {', '.join(WAYS)}",
             remedy="Mend the name.",
         )
+    if "epsilon" in decoder.options:
+        values = examples.rows(slice(0, 1)).inputs.numel()
+        share = decoder.options["epsilon"] / math.sqrt(values)
+        log.info("epsilon is %.3g times the root of the %d values of an example", share, values)
     train_it: Any = WAYS[decoder.training]
     options = {**decoder.options, "weight_penalty": decoder.weight_penalty}
     history: pd.DataFrame = train_it(model, examples, plan, **options, **keeping)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,8 @@ MEAN_MAP_COLUMNS = {
     "correlation": "with what is special about the class: its template minus the mean template; "
     "n/a where either is the same everywhere",
     "p": "two-sided, against maps of the same spectrum with random phases",
-    "p_bonferroni": "p times the number of maps of the decoder, at most 1",
-    "significant": f"whether p_bonferroni is at most {ALPHA:g}",
+    "p_bonferroni": "p times the number of maps of the decoder that were tested, at most 1",
+    "significant": f"whether p_bonferroni is at most {ALPHA:g}; n/a where there is no p",
     "naive_p": "as if voxels were independent of each other, which they are not",
     "surrogates": "random maps for each of the two",
 }
@@ -60,6 +61,13 @@ def mean_map_tests(maps: xr.DataTree, *, surrogates: int, seed: int) -> pd.DataF
             rows.append((method, name, found.correlation, found.p, found.naive_p, surrogates))
     columns = ["method", "class", "correlation", "p", "naive_p", "surrogates"]
     table = pd.DataFrame(rows, columns=columns)
-    table["p_bonferroni"] = (table["p"] * len(table)).clip(upper=1)
-    table["significant"] = table["p_bonferroni"] <= ALPHA
+    tested = table["p"].notna()
+    table["p_bonferroni"] = (table["p"] * tested.sum()).clip(upper=1)
+    table["significant"] = (table["p_bonferroni"] <= ALPHA).astype("boolean").where(tested)
+    if tested.sum() > ALPHA * (surrogates + 1):
+        log.warning(
+            "%d surrogates cannot make any of %d maps significant: the smallest p is %.2g. Ask for "
+            "%d or more (significance.surrogates).",
+            surrogates, tested.sum(), 1 / (surrogates + 1), math.ceil(tested.sum() / ALPHA) - 1,
+        )  # fmt: skip
     return table[list(MEAN_MAP_COLUMNS)[2:]]

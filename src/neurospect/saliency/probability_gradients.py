@@ -205,7 +205,10 @@ def _pulled_back(
 
 def _mixed(gradients: Tensor, mixing: Tensor) -> Tensor:
     """(examples, a, *shape) and (examples, b, a) to (examples, b, *shape)."""
-    return (mixing @ gradients.flatten(2)).view(*mixing.shape[:2], *gradients.shape[2:])
+    # In the gradients' own type, whatever surrounds the call and whatever type the logits have.
+    with torch.autocast(gradients.device.type, enabled=False):
+        mixed = mixing.to(gradients.dtype) @ gradients.flatten(2)
+    return mixed.view(*mixing.shape[:2], *gradients.shape[2:])
 
 
 def _grouped(

@@ -81,6 +81,8 @@ def removal_curves(
     *,
     mode: Literal["deletion", "insertion"] = "deletion",
     fill: float | Tensor = 0.0,
+    temperature: float = 1.0,
+    examples_at_once: int = 32,
 ) -> NDArray[np.float64]:
     """Follow the probability of each example's class as its most salient values go, or come.
 
@@ -102,6 +104,10 @@ def removal_curves(
         "deletion" or "insertion".
     fill
         One value, or shape (*input shape).
+    temperature
+        That the logits are divided by before the softmax, as for the maps.
+    examples_at_once
+        Examples that go through the model together.
 
     Returns
     -------
@@ -126,7 +132,8 @@ def removal_curves(
             filled = torch.zeros_like(inputs) + torch.as_tensor(fill).to(inputs)
             marked = replace_by_rank(torch.zeros_like(inputs), maps, fraction, fill=1.0)
             shown = torch.where(marked.bool(), inputs, filled)
-        probabilities = model(shown).double().softmax(1)
+        logits = torch.cat([model(part) for part in shown.split(examples_at_once)])
+        probabilities = (logits.double() / temperature).softmax(1)
         curves.append(probabilities.gather(1, classes[:, None])[:, 0].cpu().numpy())
     return np.stack(curves, axis=1)
 

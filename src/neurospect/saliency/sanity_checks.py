@@ -7,6 +7,7 @@ random show the input, not the model.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, cast
@@ -22,6 +23,8 @@ from neurospect.errors import BadInputError
 from neurospect.saliency.criteria import pearson
 from neurospect.saliency.maps import saliency_maps
 from neurospect.training.loop import Examples, TrainingPlan, evaluate, train
+
+log = logging.getLogger(__name__)
 
 SIMILARITY_COLUMNS = {
     "correlation": "mean correlation between the maps of the two models, over examples and classes",
@@ -66,7 +69,8 @@ def randomise_parameters(
     Returns
     -------
     pandas.DataFrame
-        With `RANDOMISED_COLUMNS`, one row per layer.
+        With `RANDOMISED_COLUMNS`, one row per layer; a layer whose parameters are all constant, as
+        those of a normalisation that learned nothing, is left out.
 
     Raises
     ------
@@ -88,10 +92,9 @@ def randomise_parameters(
     for layer in reversed(layers_in_order(model, inputs[:1])):
         if mode == "independent":
             shuffled = copy.deepcopy(model)
-        for parameter in _parameters_of(shuffled.get_submodule(layer)):
-            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
-            with torch.no_grad():
-                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+        if not _shuffle(shuffled.get_submodule(layer), generator):
+            log.info("layer %s is left out: shuffling changes none of its parameters", layer)
+            continue
         others = saliency_maps(shuffled, inputs, method, **options)
         rows.append({"mode": mode, "layer": layer, **map_similarity(maps, others)})
     return pd.DataFrame(rows, columns=list(RANDOMISED_COLUMNS))
@@ -142,6 +145,18 @@ def randomise_labels(
         "training_accuracy": accuracies[0],
         "training_accuracy_shuffled": accuracies[1],
     }
+
+
+def _shuffle(layer: nn.Module, generator: torch.Generator) -> bool:
+    """Shuffle the values of each parameter; say whether any changed."""
+    changed = False
+    for parameter in _parameters_of(layer):
+        order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+        values = parameter.detach().flatten()[order].view_as(parameter)
+        changed |= not torch.equal(values, parameter)
+        with torch.no_grad():
+            parameter.copy_(values)
+    return changed
 
 
 def map_similarity(first: Tensor, second: Tensor) -> dict[str, float]:

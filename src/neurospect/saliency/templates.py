@@ -72,7 +72,7 @@ def subject_templates(
     Raises
     ------
     BadInputError
-        When a class has no example in any subject, or the arguments do not fit together.
+        When the arguments do not fit together.
     """
     inputs = np.asarray(inputs)
     codes = checked_classes(inputs, classes, count)

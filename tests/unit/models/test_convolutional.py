@@ -100,6 +100,16 @@ def test_a_volume_convolution_can_be_differentiated_twice():
     )
 
 
+def test_networks_on_volumes_can_be_transformed_by_torch_func():
+    model = cnn(3, "classification", (5, 6, 7), 3, widths=[4]).double()
+    volumes = noise(2, 5, 6, 7).requires_grad_()
+    expected = torch.stack(
+        [torch.autograd.grad(model(volumes)[:, k].sum(), volumes)[0] for k in range(3)], dim=1
+    )
+    found = torch.func.vmap(torch.func.jacrev(lambda volume: model(volume[None])[0]))(volumes)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_features_of_a_time_course_are_the_channels(kernel):
     model = cnn(

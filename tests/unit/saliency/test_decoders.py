@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import replace
 
@@ -369,6 +370,19 @@ def test_the_machine_is_the_one_that_sees_the_inputs_themselves(data):
     assert table["nearest mean", "test"] == np.mean(np.array(nearest) == codes["test"])
 
 
+def test_a_class_whose_mean_is_constant_attracts_no_example(caplog):
+    participants, array = images()
+    array = np.where(
+        (participants["task"] == participants["task"].iloc[-1]).to_numpy()[:, None, None],
+        0 * array,
+        array,
+    )
+    rest = decoding_data(participants, array, "task")
+    table = score_baselines(rest).set_index(["decoder", "split"])["accuracy"]
+    assert table["nearest mean", "test"] == pytest.approx(2 / 3)
+    assert "constant mean" in caplog.text
+
+
 def test_checks_hold_random_parameters_and_labels_against_the_maps(data, trained):
     methods = {**METHODS, "weights": {}}
     same = {"examples": 4, "seed": 0, "device": CPU}
@@ -430,13 +444,46 @@ def test_an_interrupted_removal_goes_on_with_what_was_not_trained(
         remove(**file)
 
 
+def test_maps_of_a_model_too_sure_to_have_any_are_warned_of_and_log_odds_rank(
+    data, trained, caplog
+):
+    sure = copy.deepcopy(trained)
+    with torch.no_grad():
+        [*sure.parameters()][-2].mul_(1e6)
+
+    def curves(model, **options):
+        caplog.clear()
+        given = (model, data, LINEAR, replace(PLAN, epochs=1), "gradient", {}, [0.2])
+        return remove_and_retrain(*given, seed=0, device=CPU, **options)[1]
+
+    curves(sure)
+    assert sum("rank nothing" in message for message in caplog.messages) == 2
+    curves(sure, of="log_odds")
+    assert not any("rank nothing" in message for message in caplog.messages)
+    # At one point the two have one direction, hence the same ranks where both can be held.
+    pd.testing.assert_frame_equal(curves(trained, of="log_odds"), curves(trained))
+
+
+def test_checks_hold_against_one_another_what_they_are_asked_for(data, trained):
+    same = {"examples": 4, "seed": 0, "device": CPU}
+    found = [
+        check_maps(trained, data, METHODS, **same, of=of) for of in ("probability", "log_odds")
+    ]
+    gradient, smooth = (
+        [table.loc[table["method"] == method, "correlation"] for table in found]
+        for method in METHODS
+    )
+    np.testing.assert_allclose(*gradient, rtol=1e-4)
+    assert not np.allclose(*smooth, rtol=1e-4)
+
+
 def test_removal_of_what_cannot_be_held_is_refused_before_any_training(data, trained, monkeypatch):
     monkeypatch.setattr("neurospect.saliency.decoder_removal.MOST_BYTES", 1000)
     with pytest.raises(BadInputError, match="Leave removal out"):
         remove_and_retrain(trained, data, NETWORK, PLAN, "gradient", {}, [0.5], seed=0, device=CPU)
 
 
-def test_mean_maps_like_their_templates_are_found_given_surrogates_enough():
+def test_mean_maps_like_their_templates_are_found_given_surrogates_enough(caplog):
     wide = decoding_data(*images(), "task")
     model = train_decoder(wide, LINEAR, PLAN, device="cpu").model
     made = decoder_maps(model, wide, map_targets(wide), {"haufe_pattern": {}}, device=CPU)
@@ -444,7 +491,20 @@ def test_mean_maps_like_their_templates_are_found_given_surrogates_enough():
     assert (tested["p"] == 1 / 40).all()
     np.testing.assert_allclose(tested["p_bonferroni"], 3 / 40)
     assert not tested["significant"].any()
-    assert (mean_map_tests(made.tree, surrogates=79, seed=0)["significant"]).all()
+    assert "Ask for 59 or more" in caplog.text
+    caplog.clear()
+    assert (mean_map_tests(made.tree, surrogates=59, seed=0)["significant"]).all()
+    assert not caplog.messages
+
+
+def test_a_map_that_is_not_tested_is_neither_significant_nor_counted():
+    wide = decoding_data(*images(), "task")
+    model = train_decoder(wide, LINEAR, PLAN, device="cpu").model
+    made = decoder_maps(model, wide, map_targets(wide), {"haufe_pattern": {}}, device=CPU)
+    made.tree["haufe_pattern"]["mean_map"][1] = 0.0
+    tested = mean_map_tests(made.tree, surrogates=79, seed=0)
+    assert tested["significant"].isna().tolist() == [False, True, False]
+    np.testing.assert_allclose(tested["p_bonferroni"], [2 / 80, np.nan, 2 / 80])
 
 
 @pytest.mark.gpu

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -78,6 +79,23 @@ def test_deletion_and_insertion_follow_a_linear_model_exactly():
     np.testing.assert_allclose(inserted[0], 1 / (1 + np.exp(-(10 - sums))), rtol=1e-6)
     other = removal_curves(model, inputs, torch.tensor([1]), maps, fractions)
     np.testing.assert_allclose(deleted + other, 1, rtol=1e-6)
+
+
+def test_curves_have_the_temperature_of_the_maps_and_go_through_the_model_a_few_at_a_time():
+    torch.manual_seed(0)
+    model, seen = nn.Linear(4, 3).double(), []
+    inputs, maps = torch.randn(7, 4).double(), torch.rand(7, 4).double()
+    classes = torch.arange(7) % 3
+    handle = model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    found = removal_curves(
+        model, inputs, classes, maps, [0.0, 0.5], temperature=0.25, examples_at_once=3
+    )
+    handle.remove()
+    assert seen == [3, 3, 1] * 2
+    shown = [inputs, replace_by_rank(inputs, maps, 0.5)]
+    expected = [softmax(4 * model(each).detach().numpy(), axis=1) for each in shown]
+    expected = [each[np.arange(7), classes] for each in expected]
+    np.testing.assert_allclose(found, np.transpose(expected), rtol=1e-12)
 
 
 def test_a_good_map_deletes_the_class_sooner_than_a_random_one():

@@ -60,6 +60,51 @@ def gradients_by_autograd(model, inputs, temperature=1.0):
     return torch.stack(maps, dim=1)
 
 
+class Converting(nn.Module):
+    """Computes in a type of its own, and returns logits of a third."""
+
+    def __init__(self, inside, logits):
+        super().__init__()
+        torch.manual_seed(0)
+        self.inside, self.logits = inside, logits
+        self.layers = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)).to(inside)
+
+    def forward(self, inputs):
+        return self.layers(inputs.to(self.inside)).to(self.logits)
+
+
+@pytest.mark.parametrize("method", ["gradient", "smoothgrad"])
+@pytest.mark.parametrize(
+    "types",
+    [
+        (torch.bfloat16, torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32, torch.float64),
+        (torch.float64, torch.float32, torch.float32),
+        (torch.float32, torch.bfloat16, torch.float32),
+    ],
+)
+def test_inputs_and_logits_may_be_of_different_types(types, method):
+    given, inside, logits = types
+    inputs = examples((5,), dtype=given)
+    found = saliency_maps(Converting(inside, logits), inputs, method)
+    assert found.dtype == given
+    exact = Converting(torch.float64, torch.float64)
+    exact.layers.load_state_dict(Converting(inside, logits).layers.state_dict())
+    expected = saliency_maps(exact, inputs.double())
+    if method == "gradient":
+        rough = torch.bfloat16 in types
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.02 if rough else 1e-5)
+
+
+def test_maps_inside_autocast_keep_the_type_of_the_inputs():
+    model, shape = classifier(dtype=torch.float32)
+    inputs = examples(shape, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = saliency_maps(model, inputs)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, saliency_maps(model, inputs), rtol=0, atol=0.02)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_the_gradient_is_that_of_the_probability(family, temperature):

@@ -135,6 +135,22 @@ def test_layers_are_ordered_as_inputs_pass_them_not_as_they_are_declared():
     assert layers_in_order(SaidBackwards(), torch.zeros(1, 5)) == ["first", "last"]
 
 
+def parametrised(module):
+    return module.parametrizations.parameters() if hasattr(module, "parametrizations") else []
+
+
+def test_a_layer_that_shuffling_cannot_change_is_no_evidence():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.ReLU(), nn.Linear(5, 3))
+    table = randomise_parameters(model, torch.randn(4, 6), mode="independent")
+    assert table["layer"].tolist() == ["3", "0"]
+    with torch.no_grad():
+        model[1].weight.copy_(torch.arange(5.0))
+    table = randomise_parameters(model, torch.randn(4, 6), mode="independent")
+    assert table["layer"].tolist() == ["3", "1", "0"]
+    assert (table["correlation"] < 0.999).all()
+
+
 @pytest.mark.parametrize(
     ("family", "shape", "more"),
     [
@@ -159,7 +175,16 @@ def test_every_parameter_of_every_family_is_reached(family, shape, more):
     assert reached + made_from == sum(p.numel() for p in model.parameters())
     inputs = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     table = randomise_parameters(model, inputs)
-    assert table["layer"].tolist() == names[::-1]
+    varied = [
+        name
+        for name in names[::-1]
+        if any(
+            p.unique().numel() > 1
+            for own in [model.get_submodule(name)]
+            for p in [*own.parameters(recurse=False), *parametrised(own)]
+        )
+    ]
+    assert table["layer"].tolist() == varied
     assert (table["correlation"] < 0.999).all()
 
 
