@@ -41,7 +41,9 @@ def over_seeds(
     if absent or not tables:
         raise _refused("columns", f"no {', '.join(sorted(absent)) or 'table'}", ", ".join(needed))
     whole = pd.concat([table[needed] for table in tables], ignore_index=True)
-    whole = whole.astype(dict.fromkeys(values, float))
+    for name in values:
+        # Missing truth values are none of float's.
+        whole[name] = whole[name].astype(object).where(whole[name].notna(), np.nan).astype(float)
     keys = [*by, "seed"]
     if whole.duplicated(keys).any():
         twice = whole.loc[whole.duplicated(keys), keys].iloc[0].to_dict()

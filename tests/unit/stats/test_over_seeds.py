@@ -59,6 +59,18 @@ def test_means_and_deviations_are_over_seeds():
     assert list(described) == ["decoder", "seeds", "value", "sd_value"]
 
 
+def test_missing_truth_values_do_not_count():
+    values = [[True, None], [True, False], [None, None]]
+    tables = [
+        pd.DataFrame({"class": ["a", "b"], "seed": seed, "found": pd.array(own, dtype="boolean")})
+        for seed, own in enumerate(values)
+    ]
+    tables[2]["found"] = None
+    found = over_seeds(tables, ["class"], ["found"])
+    assert found["found"].tolist() == [1.0, 0.0]
+    assert found["seeds"].tolist() == [3, 3]
+
+
 def test_two_rows_of_one_seed_and_missing_columns_are_refused():
     table = pd.DataFrame({"decoder": ["a", "a"], "seed": "0", "value": 1.0})
     with pytest.raises(BadInputError, match="one row for each seed"):
