@@ -132,7 +132,7 @@ def removal_curves(
             filled = torch.zeros_like(inputs) + torch.as_tensor(fill).to(inputs)
             marked = replace_by_rank(torch.zeros_like(inputs), maps, fraction, fill=1.0)
             shown = torch.where(marked.bool(), inputs, filled)
-        logits = torch.cat([model(part) for part in shown.split(examples_at_once)])
+        logits = torch.cat([model(part) for part in torch.split(shown, examples_at_once)])
         probabilities = (logits.double() / temperature).softmax(1)
         curves.append(probabilities.gather(1, classes[:, None])[:, 0].cpu().numpy())
     return np.stack(curves, axis=1)
