@@ -162,7 +162,9 @@ def config_layers(raw: Mapping[str, Any], files: Sequence[str | Path]) -> list[L
         together = laid_over(together, layer.content)
     beyond = _beyond(raw, together)
     if beyond:
-        layers.append(Layer(COMMAND_LINE if files else "config", beyond))
+        # A module may be given part of its user's configuration: no file then states its keys.
+        is_of_files = bool(files) and not together.keys().isdisjoint(raw)
+        layers.append(Layer(COMMAND_LINE if is_of_files else "config", beyond))
     return layers
 
 
