@@ -80,12 +80,12 @@ def cohorts_of(kind):
 
 def code_of(script):
     """Digest of a script and of every module of the library that it reaches."""
-    return source_digest(Path(workflow.basedir).parent / "scripts" / f"{script}.py")
+    return source_digest(Path(workflow.source_path(f"../scripts/{script}.py")))
 
 
 def pins_of(environment):
     """Digest of the pinned packages of a conda environment."""
-    return env_digest(Path(workflow.basedir).parent / "envs" / f"{environment}.yaml")
+    return env_digest(workflow.source_path(f"../envs/{environment}.yaml"))
 
 
 def experiment(wildcards):

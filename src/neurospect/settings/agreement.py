@@ -42,6 +42,7 @@ def faults_of_config(config: Stated) -> Iterator[BadInputError]:
     yield from _something_to_do(config)
     yield from _experiments_folder(config)
     yield from _overrides_of_nothing(config)
+    yield from _braces(config)
     yield from _results(config)
     yield from _shares(config)
     yield from faults_of_mnist(config)
@@ -103,12 +104,29 @@ def _overrides_of_nothing(config: Stated) -> Iterator[BadInputError]:
         return
     run = config["experiments",]
     for name in config["overrides",]:
-        if config.sound(("overrides", name)) and name not in run:
+        is_named = isinstance(name, str) and config.sound(("overrides", name))
+        if is_named and name not in run:
             yield config.fault(
                 ("overrides", name),
                 found="an experiment that is not run",
                 expected=f"one of {', '.join(run)}",
                 remedy=did_you_mean(name, run) or "Name it under experiments, too.",
+            )
+
+
+def _braces(config: Stated) -> Iterator[BadInputError]:
+    """Name folders of outputs that Snakemake would take for patterns with wildcards."""
+    places: list[Place] = [("results",)]
+    source = ("cohorts", "mnist", "source")
+    if config.sound(source) and config[source] == "openml":
+        places.append(("cohorts", "mnist", "folder"))
+    for place in places:
+        if config.sound(place) and not {"{", "}"}.isdisjoint(config[place] or ""):
+            yield config.fault(
+                place,
+                found=config[place],
+                expected="a folder whose name has no braces, which stand for wildcards",
+                remedy="Rename the folder.",
             )
 
 
@@ -148,6 +166,7 @@ def _panels(experiment: Stated) -> Iterator[BadInputError]:
     panels = experiment.values.get("panels")
     if not isinstance(panels, dict):
         return
+    panels = {name: panel for name, panel in panels.items() if isinstance(name, str)}
     if RESERVED_PANEL in panels:
         yield experiment.fault(
             ("panels", RESERVED_PANEL),
@@ -157,10 +176,10 @@ def _panels(experiment: Stated) -> Iterator[BadInputError]:
         )
     models = [name for name, panel in panels.items() if kind_of_panel(panel) == "model"]
     for name in models:
-        yield from _architecture(experiment, str(name))
+        yield from _architecture(experiment, name)
     comparisons = [name for name in panels if name not in models]
     for name in comparisons:
-        yield from _comparison(experiment, name, [str(model) for model in models])
+        yield from _comparison(experiment, name, models)
     batch = ("training", "batch_size")
     if comparisons and experiment.sound(batch) and experiment[batch] is not None:
         yield experiment.fault(
@@ -193,8 +212,9 @@ def faults_of_architecture(
     """Name the settings of the model at a place that its family does not take."""
     known, stated = ARCHITECTURE_SETTINGS[family], experiment[place]
     own = [name for name in ("widths", "activation") if stated.get(name) is not None]
-    for name in [*own, *stated.get("architecture", {})]:
-        if name not in known:
+    others = stated.get("architecture")
+    for name in [*own, *(others if isinstance(others, Mapping) else ())]:
+        if isinstance(name, str) and name not in known:
             inside = () if name in own else ("architecture",)
             yield experiment.fault(
                 (*place, *inside, name),

@@ -101,7 +101,11 @@ def check_settings(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
             for name, stated in experiments.items()
             if name not in saliency
         },
-        {name: SaliencyExperiment.model_validate(experiments[name].values) for name in saliency},
+        {
+            name: SaliencyExperiment.model_validate(stated.values)
+            for name, stated in experiments.items()
+            if name in saliency
+        },
     )
 
 

@@ -94,7 +94,8 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
     Raises
     ------
     BadInputError
-        When it cannot be read, is not YAML, states a key twice, or holds no keys.
+        When it cannot be read, is not YAML, states a key twice, is nested too deeply, or holds no
+        keys.
     """
     try:
         content = yaml.load(Path(file).read_text(encoding="utf-8"), Loader=_EachKeyOnce)
@@ -106,6 +107,14 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
             found=getattr(error, "problem", None) or "text that is not YAML",
             expected="YAML",
             remedy="Mend the syntax.",
+        ) from None
+    except RecursionError:
+        raise BadInputError(
+            file,
+            "the file as a whole",
+            found="lists or keys nested too deeply",
+            expected="a few levels",
+            remedy="Close the brackets where they should end.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(
@@ -162,7 +171,9 @@ def config_layers(raw: Mapping[str, Any], files: Sequence[str | Path]) -> list[L
         together = laid_over(together, layer.content)
     beyond = _beyond(raw, together)
     if beyond:
-        layers.append(Layer(COMMAND_LINE if files else "config", beyond))
+        # A module may be given part of its user's configuration: no file then states its keys.
+        is_of_files = bool(files) and not together.keys().isdisjoint(raw)
+        layers.append(Layer(COMMAND_LINE if is_of_files else "config", beyond))
     return layers
 
 
@@ -177,7 +188,19 @@ def laid_over(below: Any, above: Any) -> Any:
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """Plain YAML would keep the last of two values under one key without a word."""
+    """Plain YAML would keep the last of two values under one key without a word.
+
+    Text that looks like a date or a number and is none would end in errors without a line.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            kind = {"timestamp": "date", "int": "whole number", "float": "number"}.get(kind, kind)
+            found = f"{node.value[:80]}, which is no {kind} (in quotes it is text)"
+            raise yaml.constructor.ConstructorError(None, None, found, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

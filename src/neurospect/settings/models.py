@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from neurospect.settings.architectures import ModelFamily
 from neurospect.settings.cohort_models import (
@@ -68,7 +69,7 @@ class SplitSettings(Strict):
 class Config(Strict):
     """The workflow's configuration."""
 
-    results: str = Field(
+    results: Annotated[str, AfterValidator(os.path.normpath)] = Field(
         default="results", min_length=1, description="folder for everything that is made"
     )
     experiments_folder: str = Field(

@@ -26,7 +26,8 @@ def faults_of_saliency(experiment: Stated, config: Stated) -> Iterator[BadInputE
     """Name what does not fit together in a saliency experiment, or in it and its cohort."""
     decoders = experiment.values.get("decoders")
     for name in decoders if isinstance(decoders, Mapping) else ():
-        yield from _decoder(experiment, str(name))
+        if isinstance(name, str):
+            yield from _decoder(experiment, name)
     for place in (
         ("criteria", "temperatures"),
         ("regularisation", "penalties"),

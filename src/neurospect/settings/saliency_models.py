@@ -254,7 +254,7 @@ class SaliencyExperiment(ExperimentData):
     def penalised(self) -> dict[str, tuple[str, float]]:
         """Decoders of the sweep by name: of which decoder, and with which weight penalty."""
         return {
-            f"{decoder}-penalty-{penalty:g}": (decoder, penalty)
+            f"{decoder}-penalty-{_named(penalty)}": (decoder, penalty)
             for penalty in self.regularisation.penalties
             for decoder in self.decoders
         }
@@ -286,6 +286,12 @@ class SaliencyExperiment(ExperimentData):
             if (own.maps is None or method in own.maps)
             and (own.model == "linear" or method not in LINEAR_METHODS)
         }
+
+
+def _named(penalty: float) -> str:
+    """Write a penalty as short as tells it from every other one."""
+    short = f"{penalty:g}"
+    return short if float(short) == penalty else repr(penalty)
 
 
 def is_saliency_experiment(content: Any) -> bool:

@@ -113,6 +113,12 @@ def test_overrides_replace_single_fields_of_an_experiment(folder):
         ({"device": "gpu"}, "device", "expected 'auto', 'cpu' or 'cuda'"),
         ({"results": 3}, "results", "found 3, expected text. Put it in quotes"),
         ({"results": ""}, "results", "expected text that is not empty"),
+        ({"results": "a{b}"}, "results", "no braces, which stand for wildcards"),
+        (
+            {"cohorts": {"mnist": {"source": "openml", "folder": "a{b"}}},
+            "cohorts.mnist.folder",
+            "no braces, which stand for wildcards",
+        ),
         ({"experiments": ["digits", "digits"]}, "experiments", "digits more than once"),
         ({"experiments": ["digit"]}, "experiments.0", "digits, waves. Did you mean digits?"),
         ({"experiments": ["a-b"]}, "experiments.0", "expected text that matches"),
@@ -442,6 +448,26 @@ def test_broken_yaml_names_file_and_line(folder, text, field, words):
     assert _matches(fault, words)
 
 
+@pytest.mark.parametrize(
+    ("text", "field", "words"),
+    [
+        ("day: 2024-13-45", "line 2", "found 2024-13-45, which is no date"),
+        ("count: 0x_", "line 2", "found 0x_, which is no whole number"),
+        ("count: !!int abc", "line 2", "found abc, which is no whole number"),
+        ("count: !!float ''", "line 2", "which is no number"),
+        ("flag: !!bool maybe", "line 2", "found maybe, which is no bool"),
+        ("day: !!timestamp soon", "line 2", "found soon, which is no date"),
+        ("count: " + 5000 * "9", "line 2", "found 9{80}, which is no whole number"),
+        ("deep: " + 5000 * "[", "the file as a whole", "nested too deeply"),
+    ],
+)
+def test_yaml_that_cannot_be_what_it_looks_like_is_refused_in_words(folder, text, field, words):
+    write("experiments/digits.yaml", f"title: Digits\n{text}\n")
+    fault = only_fault({"experiments": ["digits"]})
+    assert (fault.where, fault.field) == (str(Path("experiments/digits.yaml")), field)
+    assert _matches(fault, words)
+
+
 def test_broken_yaml_in_several_files_is_said_at_once(folder):
     write("one.yaml", "threads: [")
     write("two.yaml", "threads: {")
@@ -471,6 +497,11 @@ def test_a_results_folder_with_a_file_in_its_path_is_refused(folder, results):
     assert fault.field == "results"
     assert _matches(fault, "taken is not a folder, expected a folder that can be written")
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("stated", ["res/", "./res", "res//", "other/../res"])
+def test_a_results_folder_is_named_in_one_way(folder, stated):
+    assert check({"results": stated}).config.results == "res"
 
 
 def test_a_results_folder_that_does_not_exist_yet_is_fine_and_is_not_made(folder):

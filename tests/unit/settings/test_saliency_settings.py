@@ -73,6 +73,25 @@ def test_both_kinds_of_experiments_are_checked_together(folder):
     assert {fault.where for fault in found} == {str(FILE), str(FILE.with_name("spectra.yaml"))}
 
 
+def test_experiments_come_in_the_order_in_which_they_are_named(folder):
+    names = [f"maps{number}" for number in (5, 3, 8, 1, 7, 2, 6, 4)]
+    for name in names:
+        FILE.with_stem(name).write_text(yaml.safe_dump(GOOD), encoding="utf-8")
+    assert list(check(GOOD, experiments=names).saliency) == names
+
+
+def test_decoders_of_a_sweep_are_told_apart_by_their_penalties(folder):
+    penalties = [0.0, 1.0, 1e-4, 1e-5, 0.1234567, 0.1234568]
+    sweep = {"decoders": {"network": NETWORK}, "maps": {"gradient": {}}}
+    content = {**GOOD, **sweep, "regularisation": {"penalties": penalties}}
+    penalised = check(content).saliency["maps"].penalised
+    assert list(penalised.values()) == [("network", penalty) for penalty in penalties]
+    assert [name.removeprefix("network-penalty-") for name in penalised] == [
+        *("0", "1", "0.0001", "1e-05"),
+        *("0.1234567", "0.1234568"),
+    ]
+
+
 def test_maps_of_linear_models_are_made_of_linear_decoders_only(folder):
     experiment = check(GOOD).saliency["maps"]
     assert list(experiment.maps_of("regression")) == ["gradient", "smoothgrad", "weights"]
