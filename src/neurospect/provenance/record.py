@@ -181,17 +181,6 @@ def read_record(path: str | Path) -> Record:
     )
 
 
-def records_in(folder: Path) -> list[Record]:
-    """Read the records that lie in a folder, in the order of their names.
-
-    Raises
-    ------
-    BadInputError
-        One of them is not a record.
-    """
-    return [record for record, _ in _placed_in(folder)]
-
-
 def producer(file: Path) -> tuple[Record, OutputFile] | None:
     """Find the record, beside a file or above it, of the job that made it; None for a raw file.
 
@@ -218,12 +207,22 @@ def output_place(record: Record, output: OutputFile) -> Path:
 
 def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
     """Read the records of a folder, and the outputs of each by where they lie from there."""
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    found = (_placed(path.absolute()) for path in sorted(folder.glob(f"*{SUFFIX}")))
+    return [each for each in found if each is not None]
+
+
+def _placed(path: Path) -> tuple[Record, dict[str, OutputFile]] | None:
+    """Read one record; None where a job that starts has removed its own meanwhile."""
+    try:
         # a link to nothing has a state of its own; reading it says what is wrong
         state = path.stat() if path.exists() else path.lstat()
-        found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
-    return found
+        return _read_once(path, state.st_mtime_ns, state.st_size)
+    except FileNotFoundError:
+        return None
+    except BadInputError as fault:
+        if isinstance(fault.__cause__, FileNotFoundError) and not path.is_symlink():
+            return None
+        raise
 
 
 @cache
