@@ -16,20 +16,19 @@ from pathlib import Path
 from neurospect.errors import BadInputError
 from neurospect.provenance.content import absolute, file_sha256
 from neurospect.provenance.record import (
+    RESULTS,
     SUFFIX,
     InputFile,
     OutputFile,
     Record,
     checksum,
+    is_in_results,
     output_place,
     read_record,
     recomputed_recipe,
 )
 from neurospect.provenance.source import modules_digest
 from neurospect.provenance.tags import FIGURE_SUFFIXES, read_recipe
-
-RESULTS = "results"
-"""Where to look for the records of a figure that lies elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +234,11 @@ def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
     return Origin(*claim, same=False) if claim else None
 
 
+def is_raw(filed: Filed, link: InputFile) -> bool:
+    """Whether an input was no job's: none is stated, and it lies outside of the results folder."""
+    return link.recipe is None and not is_in_results(filed.record, link.path)
+
+
 def find_files(filed: Filed, path: str) -> list[Path]:
     """Files that a path in a record may mean: at home, and in the present working directory."""
     places = dict.fromkeys((filed.locate(path), Path.cwd() / path))
@@ -252,7 +256,7 @@ def _add_linked(archive: Archive) -> None:
 def _linked_folders(archive: Archive) -> set[Path]:
     folders = set()
     for filed in archive.filed:
-        for path in {link.path for link in filed.record.inputs if link.recipe}:
+        for path in {link.path for link in filed.record.inputs if not is_raw(filed, link)}:
             home = filed.locate(path).parent
             folders.add(home if home.is_dir() else (Path.cwd() / path).parent)
     return folders

@@ -189,21 +189,23 @@ def _foreign_tags(
 
 def _deleted_records(archive: Archive, survey: Survey) -> Iterator[Break]:
     folders = {at.parent for at in archive.unreadable}
-    links: dict[str, dict[Path, str]] = defaultdict(dict)
-    readers: dict[str, list[Filed]] = defaultdict(list)
+    links: dict[str | Path, dict[Path, str]] = defaultdict(dict)
+    readers: dict[str | Path, list[Filed]] = defaultdict(list)
     for filed, link in survey.orphans:
         place = filed.locate(link.path)
         if folders.isdisjoint(place.parents):
-            links[link.recipe or ""][place] = link.sha256
-            readers[link.recipe or ""].append(filed)
-    for recipe, places in links.items():
+            job = link.recipe or place.parent
+            links[job][place] = link.sha256
+            readers[job].append(filed)
+    for job, places in links.items():
         first = min(places)
+        by = f"recipe {job[:12]}" if isinstance(job, str) else "a job, as all results are"
         yield _break(
             BreakKind.RECORD_DELETED,
             first,
-            f"made by recipe {recipe[:12]}, sha256 {places[first][:12]}",
-            f"no record of that recipe; {_found(archive, first, places[first])}",
-            figures_of(survey, readers[recipe]),
+            f"made by {by}, sha256 {places[first][:12]}",
+            f"no record of that; {_found(archive, first, places[first])}",
+            figures_of(survey, readers[job]),
         )
     yield from _figures_without_record(archive, survey, folders)
 

@@ -26,6 +26,7 @@ from neurospect.provenance.archive import (
     files_under,
     find_files,
     is_figure,
+    is_raw,
     origin,
 )
 from neurospect.provenance.audit import ENVIRONMENTS_FOLDER, Examination, examine_within
@@ -216,7 +217,7 @@ def _in_order(found: Examination) -> list[Filed]:
     def depth(filed: Filed) -> int:
         if filed not in depths:
             depths[filed] = 0  # what leads back to itself, by files of equal bytes, ends here
-            links = (link for link in filed.record.inputs if link.recipe)
+            links = (link for link in filed.record.inputs if not is_raw(filed, link))
             sources = (origin(found.archive, filed, link) for link in links)
             depths[filed] = max((depth(each.filed) + 1 for each in sources if each), default=0)
         return depths[filed]
@@ -230,7 +231,7 @@ def _inputs(
     """List what a job read: outputs of other jobs, and files that are only named."""
     files = []
     for link in filed.record.inputs:
-        source = origin(packing.archive, filed, link) if link.recipe else None
+        source = None if is_raw(filed, link) else origin(packing.archive, filed, link)
         made = outputs.get(source.filed, []) if source and source.same else []
         same = [file for output, _, file in made if source and output.name == source.output.name]
         files.append((link, same[0] if same else _named(link)))

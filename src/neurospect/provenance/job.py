@@ -32,6 +32,7 @@ from neurospect.provenance.record import (
     checksum,
     producer,
     recipe_id,
+    results_folder,
     write_record,
 )
 from neurospect.provenance.shared import PARAM
@@ -111,7 +112,10 @@ def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[in
         path: _state(_existing_input(name, path, rule))
         for name, path in named_files(snakemake.input)
     }
-    inputs = tuple(_input_file(name, Path(path)) for name, path in named_files(snakemake.input))
+    results = _results_folder(snakemake, destination)
+    inputs = tuple(
+        _input_file(name, Path(path), results) for name, path in named_files(snakemake.input)
+    )
     recipe = recipe_id(
         rule=rule,
         code=code,
@@ -134,6 +138,7 @@ def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[in
         outputs=(),
         path=recorded_path(destination),
         run=_run(seed if isinstance(seed, (int, str)) else None, int(snakemake.threads)),
+        results=results,
     ), states
 
 
@@ -194,6 +199,12 @@ def _record_path(snakemake: Any) -> Path:
     return destination
 
 
+def _results_folder(snakemake: Any, destination: Path) -> str | None:
+    given = snakemake.config.get("results")
+    stated = recorded_path(given) if isinstance(given, str) else None
+    return results_folder(recorded_path(destination), stated)
+
+
 def _existing_input(name: str, path: str, rule: str) -> Path:
     if Path(path).is_file():
         return Path(path)
@@ -211,10 +222,12 @@ def _state(path: Path) -> tuple[int, ...]:
     return state.st_size, state.st_mtime_ns, state.st_ino
 
 
-def _input_file(name: str, path: Path) -> InputFile:
+def _input_file(name: str, path: Path, results: str | None) -> InputFile:
     claim = producer(path)
     size = path.stat().st_size
     if claim is None:
+        if results and Path(recorded_path(path)).is_relative_to(results):
+            raise _without_record(name, path, results)
         return InputFile(name, recorded_path(path), file_sha256(path), size, None)
     record, output = claim
     as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
@@ -230,6 +243,17 @@ def _input_file(name: str, path: Path) -> InputFile:
             + shared_copy_too(path),
         )
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
+
+
+def _without_record(name: str, path: Path, results: str) -> BadInputError:
+    return BadInputError(
+        path,
+        f"input.{name}",
+        found="no record of the job that made it",
+        expected=f"one beside it or above it, as of every file in {results}",
+        remedy="If a job made it, delete it, and run again: it is made anew. If it is a raw file, "
+        "move it out of the results folder." + shared_copy_too(path),
+    )
 
 
 def _refuse_changed_inputs(inputs: Any, states: dict[str, tuple[int, ...]]) -> None:

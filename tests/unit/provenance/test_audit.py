@@ -17,6 +17,7 @@ from neurospect.provenance.breaks import Break, BreakKind
 from neurospect.provenance.content import file_sha256
 from neurospect.provenance.environment import env_digest
 from neurospect.provenance.record import read_record, recomputed_recipe, write_record
+from neurospect.provenance.trace import chain_text, trace
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -207,6 +208,23 @@ def test_the_deleted_record_of_an_intermediate_is_named(project: Project, target
     breaks = audit(target)
     assert found(project, breaks) == [(BreakKind.RECORD_DELETED, NUMBERS)]
     assert reached(project, breaks[0]) == (EVERY_IMAGE if target == "results" else {LINE})
+
+
+@pytest.mark.parametrize("stated", ["results", None])
+def test_a_result_that_was_taken_for_a_raw_file_has_lost_its_record(
+    project: Project, stated: str | None
+) -> None:
+    # As jobs recorded it that did not ask for the record of what they read.
+    for record in (project.file(DRAWN), project.file(DRAWN.replace("line", "thick"))):
+        drawn = read_record(record)
+        as_raw = tuple(replace(link, recipe=None) for link in drawn.inputs)
+        write_record(record, replace(drawn, inputs=as_raw, results=stated))
+    assert audit("results") == []
+    project.file(PREPARED).unlink()
+    breaks = audit("results")
+    assert found(project, breaks) == [(BreakKind.RECORD_DELETED, NUMBERS)]
+    assert reached(project, breaks[0]) == EVERY_IMAGE
+    assert "no record of its job" in chain_text(trace(LINE))
 
 
 def test_all_records_deleted_leaves_figures_that_say_so(project: Project) -> None:

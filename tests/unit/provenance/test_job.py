@@ -107,6 +107,45 @@ def test_an_input_that_is_not_what_its_job_wrote_stops_the_next_job(
     assert not bare_project.file("results/digits/figures/line.record.json").exists()
 
 
+def test_a_result_whose_record_is_gone_stops_the_next_job(
+    bare_project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare_project.prepare()
+    bare_project.file("results/digits/prepare.record.json").unlink()
+    bare_project.file("results/digits/numbers.txt").write_text("5.0\n5.0\n5.0")
+    with pytest.raises(SystemExit):
+        bare_project.draw()
+    said = capsys.readouterr().err
+    assert "results/digits/numbers.txt: input.numbers: found no record of the job" in said
+    assert not bare_project.file("results/digits/figures/line.record.json").exists()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("home", ["runs/first", "{outside}/runs/first"])
+def test_the_configured_results_folder_says_which_files_need_a_record(
+    declared: SimpleNamespace,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    home: str,
+    inside: bool,
+) -> None:
+    results = Path(home.format(outside=tmp_path_factory.mktemp("scratch")))
+    raw = results / "a.txt" if inside else results.parent / "a.txt"
+    results.mkdir(parents=True)
+    shutil.move("a.txt", raw)
+    record = results / "cohort/s.record.json"
+    given = by_hand(
+        "s.py", input={"a": raw}, output={"record": record}, config={"results": str(results)}
+    )
+    if inside:
+        assert "no record of the job that made it" in refusal(given, capsys, lambda: None)
+        return
+    with recorded_job(given):
+        pass
+    assert read_record(record).results == results.as_posix()
+    assert read_record(record).inputs[0].recipe is None
+
+
 def test_an_input_that_was_copied_is_hashed_again_and_accepted(bare_project: Project) -> None:
     bare_project.prepare()
     numbers = bare_project.file("results/digits/numbers.txt")
