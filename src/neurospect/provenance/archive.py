@@ -63,6 +63,11 @@ class Filed:
             return self.results.joinpath(*rest)
         return self.root / path
 
+    @property
+    def in_place(self) -> bool:
+        """Whether its paths lead to its own results: it is where it was written, or all moved."""
+        return self.results is not None or self.root / self.record.path == self.at
+
     @cached_property
     def intact(self) -> bool:
         """Whether the record is still as its job wrote it."""
@@ -153,10 +158,12 @@ class Archive:
                 self.by_sha256.setdefault(output.sha256, []).append((filed, output))
 
     def with_content(self, sha256: str, size: int) -> Path | None:
-        """Find a file with these bytes in the folders that hold records."""
+        """Find a file with these bytes, and no record of its own, in folders that hold records."""
         for folder in sorted({filed.at.parent for filed in self.filed}):
             for path in sorted(folder.iterdir()):
-                if path.is_file() and path.stat().st_size == size and self.sha256(path) == sha256:
+                if path in self.by_file or not path.is_file() or path.stat().st_size != size:
+                    continue
+                if self.sha256(path) == sha256:
                     return path
         return None
 
@@ -216,8 +223,12 @@ def find_figure(archive: Archive, figure: Path) -> tuple[Filed, OutputFile, str]
 def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
     """Find the job that made an input of a record; None where no record tells.
 
-    Bytes count before paths: a job of another recipe that makes the same bytes is the origin too.
+    Where a record claims the place of the input, it is the origin; elsewhere bytes tell. A job of
+    another recipe that makes the same bytes is the origin too.
     """
+    claim = archive.by_file.get(filed.locate(link.path))
+    if claim and filed.in_place:
+        return Origin(*claim, same=claim[1].sha256 == link.sha256)
     kin = archive.by_recipe.get(link.recipe or "", [])
     near = sorted(kin, key=lambda other: other.root != filed.root)
     for other in near:
@@ -230,7 +241,6 @@ def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
         for output in other.record.outputs:
             if Path(output.path).name == Path(link.path).name:
                 return Origin(other, output, same=False)
-    claim = archive.by_file.get(filed.locate(link.path))
     return Origin(*claim, same=False) if claim else None
 
 

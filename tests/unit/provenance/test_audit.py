@@ -287,6 +287,61 @@ def test_a_figure_made_from_what_was_since_made_anew_is_stale(project: Project) 
     assert reached(project, breaks[0]) == LINE_IMAGES
 
 
+def test_a_copy_of_what_was_there_before_does_not_hide_that_it_was_made_anew(
+    project: Project,
+) -> None:
+    shutil.copytree("results/digits", "results/digits_before")
+    project.prepare(factor=3.0)
+    project.draw("thick", color="blue")
+    assert found(project, audit("results")) == [(BreakKind.STALE, LINE)]
+    assert audit("results/digits_before") == []
+
+
+def test_results_that_changed_places_are_not_those_that_a_figure_was_made_from(
+    project: Project,
+) -> None:
+    numbers = {name: f"results/{name}/numbers.txt" for name in ("one", "other")}
+    for factor, (name, path) in enumerate(numbers.items(), start=5):
+        project.run(
+            "scripts/prepare.py",
+            input={"raw": RAW},
+            output={
+                "numbers": path,
+                "remark": f"results/{name}/remark.txt",
+                "record": f"results/{name}/prepare.record.json",
+            },
+            params={"factor": factor},
+        )
+    project.run(
+        "scripts/draw.py",
+        input={"numbers": numbers["one"]},
+        output={"image": ["results/drawn/one.png"], "record": "results/drawn/one.record.json"},
+        params={"color": "red"},
+    )
+    assert audit("results") == []
+    Path("results/one").rename("results/away")
+    Path("results/other").rename("results/one")
+    Path("results/away").rename("results/other")
+    assert found(project, audit("results")) == [(BreakKind.STALE, "results/drawn/one.png")]
+
+
+def test_a_missing_output_is_missed_though_another_job_made_the_same_bytes(
+    project: Project,
+) -> None:
+    project.run(
+        "scripts/prepare.py",
+        input={"raw": RAW},
+        output={
+            "numbers": "results/again/numbers.txt",
+            "remark": "results/again/remark.txt",
+            "record": "results/again/prepare.record.json",
+        },
+        params={"factor": 2.0},
+    )
+    project.file(NUMBERS).unlink()
+    assert found(project, audit("results")) == [(BreakKind.OUTPUT_MISSING, NUMBERS)]
+
+
 def test_the_same_recipe_with_other_bytes_makes_what_follows_stale(project: Project) -> None:
     # As after a job that is not deterministic ran again.
     path = project.file(PREPARED)
