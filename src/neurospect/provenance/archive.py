@@ -273,9 +273,26 @@ def _linked_folders(archive: Archive) -> set[Path]:
 
 
 def files_under(folder: Path) -> Iterator[Path]:
-    """Files in and under a folder, in order; hidden files and folders are left out."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Files in and under a folder, in order; hidden files and folders are left out.
+
+    Linked folders are followed, each once, but for those that lie in the folder or hold it.
+    """
+    true = folder.resolve()
+    followed: set[Path] = set()
+
+    def is_walked(path: Path) -> bool:
+        if not path.is_symlink():
+            return True
+        target = path.resolve()
+        within = target.is_relative_to(true) or true.is_relative_to(target)
+        if within or target in followed:
+            return False
+        followed.add(target)
+        return True
+
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        shown = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in shown if is_walked(Path(parent) / name)]
         yield from (Path(parent) / name for name in sorted(names) if not name.startswith("."))
 
 

@@ -373,6 +373,29 @@ def test_a_copied_or_renamed_results_folder_still_audits(project: Project) -> No
     assert audit(project.root.parent / "elsewhere" / "kept") == []
 
 
+def test_a_folder_that_was_moved_and_linked_back_is_audited(project: Project) -> None:
+    scratch = project.root.parent / "scratch"
+    project.file("results/digits/figures").rename(scratch)
+    project.file("results/digits/figures").symlink_to(scratch)
+    assert examine("results").records == 3
+    assert audit("results") == []
+    (scratch / "line.png").write_bytes(b"")
+    assert found(project, audit("results")) == [(BreakKind.FIGURE_EDITED, LINE)]
+
+
+def test_links_that_lead_in_circles_are_followed_once(project: Project) -> None:
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    (outside / "notes.txt").write_text("mine")
+    (outside / "back").symlink_to(project.root)
+    (outside / "itself").symlink_to(outside)
+    for name, target in {"up": "..", "beside": "digits", "a": outside, "b": outside}.items():
+        project.file(f"results/{name}").symlink_to(target)
+    result = examine("results")
+    assert (result.records, result.breaks) == (3, ())
+    assert result.unrecorded == (project.file("results/a/notes.txt"),)
+
+
 def test_a_break_in_a_copied_results_folder_is_found_in_the_copy(project: Project) -> None:
     copy = project.root.parent / "elsewhere" / "kept"
     shutil.copytree("results", copy)
