@@ -249,10 +249,10 @@ def is_raw(filed: Filed, link: InputFile) -> bool:
     return link.recipe is None and not is_in_results(filed.record, link.path)
 
 
-def find_files(filed: Filed, path: str) -> list[Path]:
-    """Files that a path in a record may mean: at home, and in the present working directory."""
-    places = dict.fromkeys((filed.locate(path), Path.cwd() / path))
-    return [place for place in places if place.is_file()]
+def find_file(filed: Filed, path: str) -> Path | None:
+    """Find the file that a path in a record means: at home; else in the working directory."""
+    places = (filed.locate(path), Path.cwd() / path)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _add_linked(archive: Archive) -> None:

@@ -24,7 +24,7 @@ from neurospect.provenance.archive import (
     Archive,
     Filed,
     files_under,
-    find_files,
+    find_file,
     is_figure,
     is_raw,
     origin,
@@ -286,9 +286,10 @@ def _member(file: CrateFile) -> Member:
 
 
 def _script(packing: _Packing, filed: Filed) -> CrateFile | None:
-    scripts = find_files(filed, filed.record.script)
-    here = [script for script in scripts if absolute(script).is_relative_to(packing.code)]
-    return _held(packing, here[0]) if here else None
+    script = find_file(filed, filed.record.script)
+    if script is None or not absolute(script).is_relative_to(packing.code):
+        return None
+    return _held(packing, script)
 
 
 def _environment(pins: dict[str, str], digest: str | None) -> str | None:
@@ -298,8 +299,8 @@ def _environment(pins: dict[str, str], digest: str | None) -> str | None:
 
 def _code_folder(made: Iterable[Filed]) -> Path:
     """Folder of the workflow: that above ``scripts``."""
-    scripts = [script for filed in made for script in find_files(filed, filed.record.script)]
-    homes = dict.fromkeys(script.parents[1] for script in scripts)
+    scripts = [find_file(filed, filed.record.script) for filed in made]
+    homes = dict.fromkeys(script.parents[1] for script in scripts if script)
     for home in homes:
         if (home / WORKFLOW).is_file():
             return home

@@ -419,6 +419,29 @@ def test_a_project_moved_whole_audits_from_anywhere(
     ]
 
 
+def test_another_checkout_does_not_hide_what_changed_in_that_of_the_results(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.prepare(environment=env_digest(project.file("envs/cohorts.yaml")))
+    for name, color in {"line": "black", "thick": "blue"}.items():
+        project.draw(name, color)
+    other = project.root.parent / "other"
+    shutil.copytree(project.root, other)
+    monkeypatch.chdir(other)
+    assert audit(project.file("results")) == []
+    project.file(RAW).write_text("5")
+    script = project.file("scripts/draw.py")
+    script.write_text(script.read_text().replace("(1, 1)", "(1, 2)"))
+    environment = project.file("envs/cohorts.yaml")
+    environment.write_text(environment.read_text().replace("2.0", "2.1"))
+    assert found(project, audit(project.file("results"))) == [
+        (BreakKind.RAW_CHANGED, RAW),
+        (BreakKind.CODE_CHANGED, "scripts/draw.py"),
+        (BreakKind.ENVIRONMENT_CHANGED, "envs"),
+    ]
+    assert audit("results") == []
+
+
 def test_an_output_renamed_in_its_folder_is_found_by_its_bytes(project: Project) -> None:
     project.file(NUMBERS).rename(project.file("results/digits/scaled.txt"))
     result = examine("results")
