@@ -10,9 +10,9 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -50,13 +50,18 @@ _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 @dataclass(frozen=True)
 class Job:
-    """A running job: its recipe id, and what the id was computed from."""
+    """A running job: its recipe id, and what the id was computed from.
+
+    `no_longer_needed` is for the script to fill: files, such as checkpoints, that go once the
+    record is written. A job that is refused or killed before leaves them for its next try.
+    """
 
     recipe: str
     rule: str
     params: dict[str, Json]
     wildcards: dict[str, str]
     inputs: tuple[InputFile, ...]
+    no_longer_needed: list[Path] = field(default_factory=list)
 
 
 @contextmanager
@@ -85,8 +90,9 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         remove_left_behind(path for _, path in named_files(snakemake.output))
         plan, states = _plan(snakemake, destination)
         LOG.info("%s, recipe %s", plan.rule, plan.recipe)
-        yield Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)
-        _refuse_changed_inputs(snakemake.input, states)
+        job = Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)
+        yield job
+        _refuse_changed_inputs(snakemake.input, plan.inputs, states)
         outputs = tuple(
             _output_file(name, Path(path), plan.rule)
             for name, path in named_files(snakemake.output)
@@ -94,6 +100,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         )
         run = replace(plan.run, ended=_now())
         write_record(destination, replace(plan, outputs=outputs, run=run))
+        _remove(job.no_longer_needed)
         LOG.info("done, in %.1f s, with %.0f MB of memory at most", *_took(started))
 
 
@@ -256,9 +263,15 @@ def _without_record(name: str, path: Path, results: str) -> BadInputError:
     )
 
 
-def _refuse_changed_inputs(inputs: Any, states: dict[str, tuple[int, ...]]) -> None:
-    for name, path in named_files(inputs):
-        if not Path(path).exists() or _state(Path(path)) != states[path]:
+def _refuse_changed_inputs(
+    declared: Any, inputs: Iterable[InputFile], states: dict[str, tuple[int, ...]]
+) -> None:
+    for (name, path), recorded in zip(named_files(declared), inputs, strict=True):
+        there = Path(path).is_file()
+        # Of a file that was only touched, or copied back, the bytes tell.
+        if not there or (
+            _state(Path(path)) != states[path] and file_sha256(Path(path)) != recorded.sha256
+        ):
             raise BadInputError(
                 path,
                 f"input.{name}",
@@ -279,6 +292,12 @@ def _output_file(name: str, path: Path, rule: str) -> OutputFile:
         )
     size, mtime_ns, inode = _state(path)
     return OutputFile(name, recorded_path(path), file_sha256(path), size, mtime_ns, inode)
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+    remove_left_behind(files)
 
 
 def _took(started: float) -> tuple[float, float]:

@@ -297,6 +297,35 @@ def test_an_input_that_changes_while_the_job_runs_is_named(
     assert "changed while the job ran" in refusal(declared, capsys, body)
 
 
+def test_an_input_that_is_only_touched_while_the_job_runs_stops_nothing(
+    declared: SimpleNamespace,
+) -> None:
+    with recorded_job(declared):
+        Path("out/b.txt").write_text("b")
+        shutil.copy("a.txt", "copy.txt")
+        Path("copy.txt").replace("a.txt")
+        os.utime("a.txt", (1, 1))
+    assert read_record("out/s.record.json").inputs[0].sha256 == file_sha256(Path("a.txt"))
+
+
+def test_a_checkpoint_goes_once_the_record_is_written_and_not_before(
+    declared: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, half = Path("out/unfinished.pt"), Path("out/.unfinished.0123abcd.part.pt")
+    checkpoint.write_text("a long training")
+    half.write_text("half of it")
+    with pytest.raises(SystemExit), recorded_job(declared) as job:
+        job.no_longer_needed.append(checkpoint)
+        Path("out/b.txt").write_text("b")
+        Path("a.txt").write_text("longer")
+    assert "changed while the job ran" in capsys.readouterr().err
+    assert checkpoint.exists()
+    with recorded_job(declared) as job:
+        job.no_longer_needed.append(checkpoint)
+        Path("out/b.txt").write_text("b")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["b.txt", "s.record.json"]
+
+
 @pytest.mark.parametrize(
     ("output", "says"),
     [
