@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from neurospect.arrays.checkpoints import remove_checkpoint
 from neurospect.provenance.job import recorded_job
 from neurospect.saliency.decoder_checks import CHECK_COLUMNS, check_labels, check_maps
 from neurospect.saliency.decoder_files import read_decoder_files, write_decoder_table
@@ -56,7 +55,7 @@ def main(snakemake: Any) -> None:
         table = pd.concat([own for own in tables if len(own)] or tables, ignore_index=True)
         whose = {name: str(snakemake.wildcards[name]) for name in ("decoder", "seed")}
         write_decoder_table(output.checks, table, CHECK_COLUMNS, **whose)
-        remove_checkpoint(checkpoint)
+        job.no_longer_needed.append(checkpoint)
 
 
 if "snakemake" in globals():

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from neurospect.arrays.checkpoints import remove_checkpoint
 from neurospect.provenance.job import recorded_job
 from neurospect.saliency.decoder_files import read_decoder_files, write_decoder_table
 from neurospect.saliency.decoder_removal import (
@@ -51,7 +50,7 @@ def main(snakemake: Any) -> None:
         whose = {name: str(snakemake.wildcards[name]) for name in ("decoder", "seed")}
         write_decoder_table(output.retraining, retraining, RETRAINING_COLUMNS, **whose)
         write_decoder_table(output.curves, curves, CURVE_COLUMNS, **whose)
-        remove_checkpoint(checkpoint)
+        job.no_longer_needed.append(checkpoint)
 
 
 if "snakemake" in globals():

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from neurospect.arrays.checkpoints import remove_checkpoint, write_checkpoint
+from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.arrays.labelled import write_datatree
 from neurospect.arrays.tables import write_table
 from neurospect.cohorts.cohort import read_cohort
@@ -70,7 +70,7 @@ def main(snakemake: Any) -> None:
         write_table(output.history, trained.history, HISTORY_COLUMNS)
         write_datatree(output.spectra, trained.spectra)
         write_datatree(output.blocks, trained.blocks)
-        remove_checkpoint(checkpoint)
+        job.no_longer_needed.append(checkpoint)
 
 
 if "snakemake" in globals():

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from neurospect.arrays.checkpoints import remove_checkpoint, write_checkpoint
+from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.arrays.tables import write_table
 from neurospect.provenance.job import recorded_job
 from neurospect.saliency.decoder_files import write_decoder_table
@@ -55,7 +55,7 @@ def main(snakemake: Any) -> None:
         whose = {name: str(snakemake.wildcards[name]) for name in ("decoder", "seed")}
         write_decoder_table(output.accuracy, trained.accuracy, ACCURACY_COLUMNS, **whose)
         write_decoder_table(output.temperature, trained.temperature, TEMPERATURE_COLUMNS, **whose)
-        remove_checkpoint(checkpoint)
+        job.no_longer_needed.append(checkpoint)
 
 
 if "snakemake" in globals():

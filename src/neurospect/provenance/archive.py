@@ -16,20 +16,19 @@ from pathlib import Path
 from neurospect.errors import BadInputError
 from neurospect.provenance.content import absolute, file_sha256
 from neurospect.provenance.record import (
+    RESULTS,
     SUFFIX,
     InputFile,
     OutputFile,
     Record,
     checksum,
+    is_in_results,
     output_place,
     read_record,
     recomputed_recipe,
 )
 from neurospect.provenance.source import modules_digest
 from neurospect.provenance.tags import FIGURE_SUFFIXES, read_recipe
-
-RESULTS = "results"
-"""Where to look for the records of a figure that lies elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +62,11 @@ class Filed:
         if self.results and rest and first == Path(self.record.path).parts[0]:
             return self.results.joinpath(*rest)
         return self.root / path
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its paths lead to its own results: it is where it was written, or all moved."""
+        return self.results is not None or self.root / self.record.path == self.at
 
     @cached_property
     def intact(self) -> bool:
@@ -154,10 +158,12 @@ class Archive:
                 self.by_sha256.setdefault(output.sha256, []).append((filed, output))
 
     def with_content(self, sha256: str, size: int) -> Path | None:
-        """Find a file with these bytes in the folders that hold records."""
+        """Find a file with these bytes, and no record of its own, in folders that hold records."""
         for folder in sorted({filed.at.parent for filed in self.filed}):
             for path in sorted(folder.iterdir()):
-                if path.is_file() and path.stat().st_size == size and self.sha256(path) == sha256:
+                if path in self.by_file or not path.is_file() or path.stat().st_size != size:
+                    continue
+                if self.sha256(path) == sha256:
                     return path
         return None
 
@@ -217,8 +223,12 @@ def find_figure(archive: Archive, figure: Path) -> tuple[Filed, OutputFile, str]
 def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
     """Find the job that made an input of a record; None where no record tells.
 
-    Bytes count before paths: a job of another recipe that makes the same bytes is the origin too.
+    Where a record claims the place of the input, it is the origin; elsewhere bytes tell. A job of
+    another recipe that makes the same bytes is the origin too.
     """
+    claim = archive.by_file.get(filed.locate(link.path))
+    if claim and filed.in_place:
+        return Origin(*claim, same=claim[1].sha256 == link.sha256)
     kin = archive.by_recipe.get(link.recipe or "", [])
     near = sorted(kin, key=lambda other: other.root != filed.root)
     for other in near:
@@ -231,14 +241,18 @@ def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
         for output in other.record.outputs:
             if Path(output.path).name == Path(link.path).name:
                 return Origin(other, output, same=False)
-    claim = archive.by_file.get(filed.locate(link.path))
     return Origin(*claim, same=False) if claim else None
 
 
-def find_files(filed: Filed, path: str) -> list[Path]:
-    """Files that a path in a record may mean: at home, and in the present working directory."""
-    places = dict.fromkeys((filed.locate(path), Path.cwd() / path))
-    return [place for place in places if place.is_file()]
+def is_raw(filed: Filed, link: InputFile) -> bool:
+    """Whether an input was no job's: none is stated, and it lies outside of the results folder."""
+    return link.recipe is None and not is_in_results(filed.record, link.path)
+
+
+def find_file(filed: Filed, path: str) -> Path | None:
+    """Find the file that a path in a record means: at home; else in the working directory."""
+    places = (filed.locate(path), Path.cwd() / path)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _add_linked(archive: Archive) -> None:
@@ -252,16 +266,33 @@ def _add_linked(archive: Archive) -> None:
 def _linked_folders(archive: Archive) -> set[Path]:
     folders = set()
     for filed in archive.filed:
-        for path in {link.path for link in filed.record.inputs if link.recipe}:
+        for path in {link.path for link in filed.record.inputs if not is_raw(filed, link)}:
             home = filed.locate(path).parent
             folders.add(home if home.is_dir() else (Path.cwd() / path).parent)
     return folders
 
 
 def files_under(folder: Path) -> Iterator[Path]:
-    """Files in and under a folder, in order; hidden files and folders are left out."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Files in and under a folder, in order; hidden files and folders are left out.
+
+    Linked folders are followed, each once, but for those that lie in the folder or hold it.
+    """
+    true = folder.resolve()
+    followed: set[Path] = set()
+
+    def is_walked(path: Path) -> bool:
+        if not path.is_symlink():
+            return True
+        target = path.resolve()
+        within = target.is_relative_to(true) or true.is_relative_to(target)
+        if within or target in followed:
+            return False
+        followed.add(target)
+        return True
+
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        shown = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in shown if is_walked(Path(parent) / name)]
         yield from (Path(parent) / name for name in sorted(names) if not name.startswith("."))
 
 

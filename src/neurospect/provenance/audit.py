@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from neurospect.errors import BadInputError
-from neurospect.provenance.archive import Archive, Filed, find_files, is_figure, open_archive
+from neurospect.provenance.archive import Archive, Filed, find_file, is_figure, open_archive
 from neurospect.provenance.breaks import Break, BreakKind
 from neurospect.provenance.content import absolute
 from neurospect.provenance.environment import environments_in
@@ -133,7 +133,8 @@ def _files_to_hash(survey: Survey) -> Iterator[Path]:
         if filed.intact:
             yield from (place for _, place in outputs)
     for filed, link in survey.raw:
-        yield from find_files(filed, link.path)
+        if file := find_file(filed, link.path):
+            yield file
 
 
 def _unreadable_records(archive: Archive, survey: Survey, targets: Sequence[Path]) -> list[Break]:
@@ -189,21 +190,23 @@ def _foreign_tags(
 
 def _deleted_records(archive: Archive, survey: Survey) -> Iterator[Break]:
     folders = {at.parent for at in archive.unreadable}
-    links: dict[str, dict[Path, str]] = defaultdict(dict)
-    readers: dict[str, list[Filed]] = defaultdict(list)
+    links: dict[str | Path, dict[Path, str]] = defaultdict(dict)
+    readers: dict[str | Path, list[Filed]] = defaultdict(list)
     for filed, link in survey.orphans:
         place = filed.locate(link.path)
         if folders.isdisjoint(place.parents):
-            links[link.recipe or ""][place] = link.sha256
-            readers[link.recipe or ""].append(filed)
-    for recipe, places in links.items():
+            job = link.recipe or place.parent
+            links[job][place] = link.sha256
+            readers[job].append(filed)
+    for job, places in links.items():
         first = min(places)
+        by = f"recipe {job[:12]}" if isinstance(job, str) else "a job, as all results are"
         yield _break(
             BreakKind.RECORD_DELETED,
             first,
-            f"made by recipe {recipe[:12]}, sha256 {places[first][:12]}",
-            f"no record of that recipe; {_found(archive, first, places[first])}",
-            figures_of(survey, readers[recipe]),
+            f"made by {by}, sha256 {places[first][:12]}",
+            f"no record of that; {_found(archive, first, places[first])}",
+            figures_of(survey, readers[job]),
         )
     yield from _figures_without_record(archive, survey, folders)
 
@@ -251,23 +254,20 @@ def _changed_outputs(archive: Archive, survey: Survey, moved: set[Path]) -> Iter
 
 def _changed_raw_inputs(archive: Archive, survey: Survey) -> Iterator[Break]:
     named: dict[tuple[Path, str, int], list[Filed]] = defaultdict(list)
-    candidates: dict[Path, list[Path]] = {}
+    there: dict[Path, Path | None] = {}
     for filed, link in survey.raw:
         place = filed.locate(link.path)
         named[place, link.sha256, link.bytes].append(filed)
-        candidates[place] = find_files(filed, link.path)
+        there[place] = find_file(filed, link.path)
     for (path, sha256, size), readers in named.items():
-        there = candidates[path]
-        if any(archive.sha256(candidate) == sha256 for candidate in there):
+        file = there[path]
+        if archive.sha256(file) == sha256 if file else archive.with_content(sha256, size):
             continue
-        if not there and archive.with_content(sha256, size):
-            continue
-        file = there[0] if there else path
         yield _break(
-            BreakKind.RAW_CHANGED if there else BreakKind.RAW_MISSING,
-            file,
+            BreakKind.RAW_CHANGED if file else BreakKind.RAW_MISSING,
+            file or path,
             f"sha256 {sha256[:12]}",
-            _found(archive, file, sha256),
+            _found(archive, file or path, sha256),
             figures_of(survey, readers),
         )
 
@@ -291,11 +291,10 @@ def _changed_code(survey: Survey) -> Iterator[Break]:
     reached = cache(source_modules)
     for filed in survey.made:
         if filed.intact:
-            scripts = find_files(filed, filed.record.script)
-            states = [_code_state(filed, script, reached) for script in scripts]
-            if all(states):
-                script = scripts[0] if scripts else filed.root / filed.record.script
-                found[script, states[0] if states else "no such script"].append(filed)
+            script = find_file(filed, filed.record.script)
+            state = _code_state(filed, script, reached) if script else "no such script"
+            if state:
+                found[script or filed.root / filed.record.script, state].append(filed)
     for (script, state), filed_there in found.items():
         codes = sorted({filed.record.code[:12] for filed in filed_there})
         yield _break(
@@ -329,9 +328,9 @@ def _changed_environments(survey: Survey) -> Iterator[Break]:
     for filed in survey.made:
         digest = filed.record.environment
         if digest is not None and filed.intact:
-            folders = [root / ENVIRONMENTS_FOLDER for root in (filed.root, Path.cwd())]
-            if not any(digest in pins(folder) for folder in folders):
-                gone[folders[0], digest].append(filed)
+            own = filed.root / ENVIRONMENTS_FOLDER
+            if digest not in pins(own if own.is_dir() else Path.cwd() / ENVIRONMENTS_FOLDER):
+                gone[own, digest].append(filed)
     for (folder, digest), readers in gone.items():
         rules = ", ".join(sorted({filed.record.rule for filed in readers}))
         now = [f"{name} {other[:12]}" for other, name in pins(folder).items()]

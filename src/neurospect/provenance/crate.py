@@ -24,8 +24,9 @@ from neurospect.provenance.archive import (
     Archive,
     Filed,
     files_under,
-    find_files,
+    find_file,
     is_figure,
+    is_raw,
     origin,
 )
 from neurospect.provenance.audit import ENVIRONMENTS_FOLDER, Examination, examine_within
@@ -216,7 +217,7 @@ def _in_order(found: Examination) -> list[Filed]:
     def depth(filed: Filed) -> int:
         if filed not in depths:
             depths[filed] = 0  # what leads back to itself, by files of equal bytes, ends here
-            links = (link for link in filed.record.inputs if link.recipe)
+            links = (link for link in filed.record.inputs if not is_raw(filed, link))
             sources = (origin(found.archive, filed, link) for link in links)
             depths[filed] = max((depth(each.filed) + 1 for each in sources if each), default=0)
         return depths[filed]
@@ -230,7 +231,7 @@ def _inputs(
     """List what a job read: outputs of other jobs, and files that are only named."""
     files = []
     for link in filed.record.inputs:
-        source = origin(packing.archive, filed, link) if link.recipe else None
+        source = None if is_raw(filed, link) else origin(packing.archive, filed, link)
         made = outputs.get(source.filed, []) if source and source.same else []
         same = [file for output, _, file in made if source and output.name == source.output.name]
         files.append((link, same[0] if same else _named(link)))
@@ -285,9 +286,10 @@ def _member(file: CrateFile) -> Member:
 
 
 def _script(packing: _Packing, filed: Filed) -> CrateFile | None:
-    scripts = find_files(filed, filed.record.script)
-    here = [script for script in scripts if absolute(script).is_relative_to(packing.code)]
-    return _held(packing, here[0]) if here else None
+    script = find_file(filed, filed.record.script)
+    if script is None or not absolute(script).is_relative_to(packing.code):
+        return None
+    return _held(packing, script)
 
 
 def _environment(pins: dict[str, str], digest: str | None) -> str | None:
@@ -297,8 +299,8 @@ def _environment(pins: dict[str, str], digest: str | None) -> str | None:
 
 def _code_folder(made: Iterable[Filed]) -> Path:
     """Folder of the workflow: that above ``scripts``."""
-    scripts = [script for filed in made for script in find_files(filed, filed.record.script)]
-    homes = dict.fromkeys(script.parents[1] for script in scripts)
+    scripts = [find_file(filed, filed.record.script) for filed in made]
+    homes = dict.fromkeys(script.parents[1] for script in scripts if script)
     for home in homes:
         if (home / WORKFLOW).is_file():
             return home

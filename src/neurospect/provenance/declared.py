@@ -21,6 +21,7 @@ def by_hand(
     wildcards: Mapping[str, str] | None = None,
     log: Any = (),
     threads: int = 1,
+    config: Mapping[str, Any] | None = None,
 ) -> SimpleNamespace:
     """Build what Snakemake would give to a script, to run it without Snakemake.
 
@@ -37,6 +38,8 @@ def by_hand(
         Wildcards, by name.
     threads
         Threads that the script may use.
+    config
+        Configuration of the workflow; a job asks it for the results folder alone.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def by_hand(
         wildcards=_NamedItems(wildcards or {}),
         threads=threads,
         resources=_NamedItems({}),
-        config={},
+        config=dict(config or {}),
     )
 
 

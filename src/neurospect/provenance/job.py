@@ -10,9 +10,9 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +32,7 @@ from neurospect.provenance.record import (
     checksum,
     producer,
     recipe_id,
+    results_folder,
     write_record,
 )
 from neurospect.provenance.shared import PARAM
@@ -49,13 +50,18 @@ _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 @dataclass(frozen=True)
 class Job:
-    """A running job: its recipe id, and what the id was computed from."""
+    """A running job: its recipe id, and what the id was computed from.
+
+    `no_longer_needed` is for the script to fill: files, such as checkpoints, that go once the
+    record is written. A job that is refused or killed before leaves them for its next try.
+    """
 
     recipe: str
     rule: str
     params: dict[str, Json]
     wildcards: dict[str, str]
     inputs: tuple[InputFile, ...]
+    no_longer_needed: list[Path] = field(default_factory=list)
 
 
 @contextmanager
@@ -84,8 +90,9 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         remove_left_behind(path for _, path in named_files(snakemake.output))
         plan, states = _plan(snakemake, destination)
         LOG.info("%s, recipe %s", plan.rule, plan.recipe)
-        yield Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)
-        _refuse_changed_inputs(snakemake.input, states)
+        job = Job(plan.recipe, plan.rule, plan.params, plan.wildcards, plan.inputs)
+        yield job
+        _refuse_changed_inputs(snakemake.input, plan.inputs, states)
         outputs = tuple(
             _output_file(name, Path(path), plan.rule)
             for name, path in named_files(snakemake.output)
@@ -93,6 +100,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
         )
         run = replace(plan.run, ended=_now())
         write_record(destination, replace(plan, outputs=outputs, run=run))
+        _remove(job.no_longer_needed)
         LOG.info("done, in %.1f s, with %.0f MB of memory at most", *_took(started))
 
 
@@ -111,7 +119,10 @@ def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[in
         path: _state(_existing_input(name, path, rule))
         for name, path in named_files(snakemake.input)
     }
-    inputs = tuple(_input_file(name, Path(path)) for name, path in named_files(snakemake.input))
+    results = _results_folder(snakemake, destination)
+    inputs = tuple(
+        _input_file(name, Path(path), results) for name, path in named_files(snakemake.input)
+    )
     recipe = recipe_id(
         rule=rule,
         code=code,
@@ -134,6 +145,7 @@ def _plan(snakemake: Any, destination: Path) -> tuple[Record, dict[str, tuple[in
         outputs=(),
         path=recorded_path(destination),
         run=_run(seed if isinstance(seed, (int, str)) else None, int(snakemake.threads)),
+        results=results,
     ), states
 
 
@@ -194,6 +206,12 @@ def _record_path(snakemake: Any) -> Path:
     return destination
 
 
+def _results_folder(snakemake: Any, destination: Path) -> str | None:
+    given = snakemake.config.get("results")
+    stated = recorded_path(given) if isinstance(given, str) else None
+    return results_folder(recorded_path(destination), stated)
+
+
 def _existing_input(name: str, path: str, rule: str) -> Path:
     if Path(path).is_file():
         return Path(path)
@@ -211,10 +229,12 @@ def _state(path: Path) -> tuple[int, ...]:
     return state.st_size, state.st_mtime_ns, state.st_ino
 
 
-def _input_file(name: str, path: Path) -> InputFile:
+def _input_file(name: str, path: Path, results: str | None) -> InputFile:
     claim = producer(path)
     size = path.stat().st_size
     if claim is None:
+        if results and Path(recorded_path(path)).is_relative_to(results):
+            raise _without_record(name, path, results)
         return InputFile(name, recorded_path(path), file_sha256(path), size, None)
     record, output = claim
     as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
@@ -232,9 +252,26 @@ def _input_file(name: str, path: Path) -> InputFile:
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
 
 
-def _refuse_changed_inputs(inputs: Any, states: dict[str, tuple[int, ...]]) -> None:
-    for name, path in named_files(inputs):
-        if not Path(path).exists() or _state(Path(path)) != states[path]:
+def _without_record(name: str, path: Path, results: str) -> BadInputError:
+    return BadInputError(
+        path,
+        f"input.{name}",
+        found="no record of the job that made it",
+        expected=f"one beside it or above it, as of every file in {results}",
+        remedy="If a job made it, delete it, and run again: it is made anew. If it is a raw file, "
+        "move it out of the results folder." + shared_copy_too(path),
+    )
+
+
+def _refuse_changed_inputs(
+    declared: Any, inputs: Iterable[InputFile], states: dict[str, tuple[int, ...]]
+) -> None:
+    for (name, path), recorded in zip(named_files(declared), inputs, strict=True):
+        there = Path(path).is_file()
+        # Of a file that was only touched, or copied back, the bytes tell.
+        if not there or (
+            _state(Path(path)) != states[path] and file_sha256(Path(path)) != recorded.sha256
+        ):
             raise BadInputError(
                 path,
                 f"input.{name}",
@@ -255,6 +292,12 @@ def _output_file(name: str, path: Path, rule: str) -> OutputFile:
         )
     size, mtime_ns, inode = _state(path)
     return OutputFile(name, recorded_path(path), file_sha256(path), size, mtime_ns, inode)
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+    remove_left_behind(files)
 
 
 def _took(started: float) -> tuple[float, float]:

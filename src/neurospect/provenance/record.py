@@ -20,6 +20,8 @@ from neurospect.provenance.content import Json, shared_copy_too, value_sha256
 
 FORMAT = 1
 SUFFIX = ".record.json"
+RESULTS = "results"
+"""Name of the results folder where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """How the outputs of one job were made."""
+    """How the outputs of one job were made; `results` is the folder in which all is so recorded."""
 
     recipe: str
     rule: str
@@ -76,6 +78,7 @@ class Record:
     path: str
     run: Run
     checksum: str = ""
+    results: str | None = None
 
 
 # A record lies at most so many folders above an output: BIDS derivatives go down to sub/ses/func.
@@ -87,9 +90,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("bytes", "mtime_ns", "inode", "threads"), _WHOLE),
     **dict.fromkeys(("modules", "params", "wildcards", "versions", "run"), _OBJECT),
     **dict.fromkeys(("inputs", "outputs"), _LIST),
-    **dict.fromkeys(("recipe", "environment", "slurm_job_id"), (str, NoneType)),
+    **dict.fromkeys(("recipe", "environment", "slurm_job_id", "results"), (str, NoneType)),
     "seed": (int, str, NoneType),
 }
+# Left out where they say nothing, as in records that were written before there were such fields.
+_OPTIONAL = frozenset({"results"})
 _TYPE_NAMES = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
 _Part = TypeVar("_Part", InputFile, OutputFile, Run, Record)
 
@@ -140,16 +145,15 @@ def recomputed_recipe(record: Record) -> str:
 
 def checksum(record: Record) -> str:
     """Checksum of everything in a record but its checksum."""
-    content = asdict(record)
+    content = _content(record)
     del content["checksum"]
-    return value_sha256({"format": FORMAT, **content})
+    return value_sha256(content)
 
 
 def write_record(path: str | Path, record: Record) -> Record:
     """Write a record with its checksum, whole or not at all; return it as written."""
     sealed = replace(record, checksum=checksum(record))
-    content = {"format": FORMAT, **asdict(sealed)}
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(_content(sealed), indent=1, allow_nan=False) + "\n")
     return sealed
 
 
@@ -181,17 +185,6 @@ def read_record(path: str | Path) -> Record:
     )
 
 
-def records_in(folder: Path) -> list[Record]:
-    """Read the records that lie in a folder, in the order of their names.
-
-    Raises
-    ------
-    BadInputError
-        One of them is not a record.
-    """
-    return [record for record, _ in _placed_in(folder)]
-
-
 def producer(file: Path) -> tuple[Record, OutputFile] | None:
     """Find the record, beside a file or above it, of the job that made it; None for a raw file.
 
@@ -216,14 +209,52 @@ def output_place(record: Record, output: OutputFile) -> Path:
     return path.relative_to(home) if path.is_relative_to(home) else Path(path.name)
 
 
+def results_folder(record: str, stated: str | None) -> str | None:
+    """Results folder of a job, as records state paths; None where nothing tells.
+
+    Parameters
+    ----------
+    record
+        Path of its record.
+    stated
+        The folder that the configuration, or the record itself, names.
+    """
+    for folder in (stated, RESULTS):
+        if folder and folder != "." and Path(record).is_relative_to(folder):
+            return folder
+    return None
+
+
+def is_in_results(record: Record, path: str) -> bool:
+    """Whether a path in a record lies in the results folder, where jobs make every file."""
+    home = results_folder(record.path, record.results)
+    return home is not None and Path(path).is_relative_to(home)
+
+
+def _content(record: Record) -> dict[str, Any]:
+    stated = asdict(record).items()
+    own = {name: value for name, value in stated if value is not None or name not in _OPTIONAL}
+    return {"format": FORMAT, **own}
+
+
 def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
     """Read the records of a folder, and the outputs of each by where they lie from there."""
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    found = (_placed(path.absolute()) for path in sorted(folder.glob(f"*{SUFFIX}")))
+    return [each for each in found if each is not None]
+
+
+def _placed(path: Path) -> tuple[Record, dict[str, OutputFile]] | None:
+    """Read one record; None where a job that starts has removed its own meanwhile."""
+    try:
         # a link to nothing has a state of its own; reading it says what is wrong
         state = path.stat() if path.exists() else path.lstat()
-        found.append(_read_once(path.absolute(), state.st_mtime_ns, state.st_size))
-    return found
+        return _read_once(path, state.st_mtime_ns, state.st_size)
+    except FileNotFoundError:
+        return None
+    except BadInputError as fault:
+        if isinstance(fault.__cause__, FileNotFoundError) and not path.is_symlink():
+            return None
+        raise
 
 
 @cache
@@ -236,7 +267,7 @@ def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Par
     if not isinstance(content, dict):
         raise _not_a_record(path, where, type(content).__name__, "an object")
     names = {field.name for field in fields(kind)}
-    for name in sorted(names ^ content.keys()):
+    for name in sorted((names ^ content.keys()) - (names & _OPTIONAL)):
         found = "no such field" if name in names else "a field that no record has"
         raise _not_a_record(path, f"{where}.{name}", found, ", ".join(sorted(names)))
     for name, value in content.items():

@@ -13,6 +13,7 @@ from neurospect.provenance.archive import (
     files_under,
     find_figure,
     is_figure,
+    is_raw,
     origin,
 )
 from neurospect.provenance.record import SUFFIX, InputFile, OutputFile
@@ -142,7 +143,7 @@ def _follow(survey: Survey, archive: Archive) -> None:
             continue
         seen.add(filed)
         for link in filed.record.inputs:
-            if link.recipe is None:
+            if is_raw(filed, link):
                 survey.raw.append((filed, link))
                 continue
             source = origin(archive, filed, link)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurospect.errors import BadInputError
-from neurospect.provenance.archive import Archive, Filed, find_figure, open_archive, origin
+from neurospect.provenance.archive import (
+    Archive,
+    Filed,
+    find_figure,
+    is_raw,
+    open_archive,
+    origin,
+)
 from neurospect.provenance.breaks import shown_path
 from neurospect.provenance.chain_page import chain_html as chain_html
 from neurospect.provenance.content import absolute, canonical_json
@@ -155,7 +162,10 @@ def _branch(chain: Chain, recipe: str, margin: str, most: int, shown: set[str]) 
 def _mark(source: Source) -> str:
     if source.raw:
         return "  raw file"
-    return "" if source.step else f"  no record of recipe {(source.file.recipe or '')[:12]}"
+    if source.step:
+        return ""
+    recipe = source.file.recipe
+    return f"  no record of recipe {recipe[:12]}" if recipe else "  no record of its job"
 
 
 def _steps(archive: Archive, top: Filed) -> dict[str, Step]:
@@ -169,11 +179,12 @@ def _steps(archive: Archive, top: Filed) -> dict[str, Step]:
         seen.add(filed.record.recipe)
         sources = []
         for file in filed.record.inputs:
-            found = origin(archive, filed, file) if file.recipe else None
+            raw = is_raw(filed, file)
+            found = None if raw else origin(archive, filed, file)
             if found:
                 visit(found.filed)
             step = found.filed.record.recipe if found else None
-            sources.append(Source(file, step, raw=file.recipe is None))
+            sources.append(Source(file, step, raw))
         after.append((filed.record.recipe, Step(filed.record, tuple(sources))))
 
     visit(top)

@@ -17,6 +17,7 @@ from neurospect.provenance.breaks import Break, BreakKind
 from neurospect.provenance.content import file_sha256
 from neurospect.provenance.environment import env_digest
 from neurospect.provenance.record import read_record, recomputed_recipe, write_record
+from neurospect.provenance.trace import chain_text, trace
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -209,6 +210,23 @@ def test_the_deleted_record_of_an_intermediate_is_named(project: Project, target
     assert reached(project, breaks[0]) == (EVERY_IMAGE if target == "results" else {LINE})
 
 
+@pytest.mark.parametrize("stated", ["results", None])
+def test_a_result_that_was_taken_for_a_raw_file_has_lost_its_record(
+    project: Project, stated: str | None
+) -> None:
+    # As jobs recorded it that did not ask for the record of what they read.
+    for record in (project.file(DRAWN), project.file(DRAWN.replace("line", "thick"))):
+        drawn = read_record(record)
+        as_raw = tuple(replace(link, recipe=None) for link in drawn.inputs)
+        write_record(record, replace(drawn, inputs=as_raw, results=stated))
+    assert audit("results") == []
+    project.file(PREPARED).unlink()
+    breaks = audit("results")
+    assert found(project, breaks) == [(BreakKind.RECORD_DELETED, NUMBERS)]
+    assert reached(project, breaks[0]) == EVERY_IMAGE
+    assert "no record of its job" in chain_text(trace(LINE))
+
+
 def test_all_records_deleted_leaves_figures_that_say_so(project: Project) -> None:
     for record in project.root.rglob("*.record.json"):
         record.unlink()
@@ -269,6 +287,61 @@ def test_a_figure_made_from_what_was_since_made_anew_is_stale(project: Project) 
     assert reached(project, breaks[0]) == LINE_IMAGES
 
 
+def test_a_copy_of_what_was_there_before_does_not_hide_that_it_was_made_anew(
+    project: Project,
+) -> None:
+    shutil.copytree("results/digits", "results/digits_before")
+    project.prepare(factor=3.0)
+    project.draw("thick", color="blue")
+    assert found(project, audit("results")) == [(BreakKind.STALE, LINE)]
+    assert audit("results/digits_before") == []
+
+
+def test_results_that_changed_places_are_not_those_that_a_figure_was_made_from(
+    project: Project,
+) -> None:
+    numbers = {name: f"results/{name}/numbers.txt" for name in ("one", "other")}
+    for factor, (name, path) in enumerate(numbers.items(), start=5):
+        project.run(
+            "scripts/prepare.py",
+            input={"raw": RAW},
+            output={
+                "numbers": path,
+                "remark": f"results/{name}/remark.txt",
+                "record": f"results/{name}/prepare.record.json",
+            },
+            params={"factor": factor},
+        )
+    project.run(
+        "scripts/draw.py",
+        input={"numbers": numbers["one"]},
+        output={"image": ["results/drawn/one.png"], "record": "results/drawn/one.record.json"},
+        params={"color": "red"},
+    )
+    assert audit("results") == []
+    Path("results/one").rename("results/away")
+    Path("results/other").rename("results/one")
+    Path("results/away").rename("results/other")
+    assert found(project, audit("results")) == [(BreakKind.STALE, "results/drawn/one.png")]
+
+
+def test_a_missing_output_is_missed_though_another_job_made_the_same_bytes(
+    project: Project,
+) -> None:
+    project.run(
+        "scripts/prepare.py",
+        input={"raw": RAW},
+        output={
+            "numbers": "results/again/numbers.txt",
+            "remark": "results/again/remark.txt",
+            "record": "results/again/prepare.record.json",
+        },
+        params={"factor": 2.0},
+    )
+    project.file(NUMBERS).unlink()
+    assert found(project, audit("results")) == [(BreakKind.OUTPUT_MISSING, NUMBERS)]
+
+
 def test_the_same_recipe_with_other_bytes_makes_what_follows_stale(project: Project) -> None:
     # As after a job that is not deterministic ran again.
     path = project.file(PREPARED)
@@ -300,6 +373,29 @@ def test_a_copied_or_renamed_results_folder_still_audits(project: Project) -> No
     assert audit(project.root.parent / "elsewhere" / "kept") == []
 
 
+def test_a_folder_that_was_moved_and_linked_back_is_audited(project: Project) -> None:
+    scratch = project.root.parent / "scratch"
+    project.file("results/digits/figures").rename(scratch)
+    project.file("results/digits/figures").symlink_to(scratch)
+    assert examine("results").records == 3
+    assert audit("results") == []
+    (scratch / "line.png").write_bytes(b"")
+    assert found(project, audit("results")) == [(BreakKind.FIGURE_EDITED, LINE)]
+
+
+def test_links_that_lead_in_circles_are_followed_once(project: Project) -> None:
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    (outside / "notes.txt").write_text("mine")
+    (outside / "back").symlink_to(project.root)
+    (outside / "itself").symlink_to(outside)
+    for name, target in {"up": "..", "beside": "digits", "a": outside, "b": outside}.items():
+        project.file(f"results/{name}").symlink_to(target)
+    result = examine("results")
+    assert (result.records, result.breaks) == (3, ())
+    assert result.unrecorded == (project.file("results/a/notes.txt"),)
+
+
 def test_a_break_in_a_copied_results_folder_is_found_in_the_copy(project: Project) -> None:
     copy = project.root.parent / "elsewhere" / "kept"
     shutil.copytree("results", copy)
@@ -321,6 +417,29 @@ def test_a_project_moved_whole_audits_from_anywhere(
     assert [(each.kind, each.file) for each in audit(moved / LINE)] == [
         (BreakKind.RAW_CHANGED, moved / RAW)
     ]
+
+
+def test_another_checkout_does_not_hide_what_changed_in_that_of_the_results(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.prepare(environment=env_digest(project.file("envs/cohorts.yaml")))
+    for name, color in {"line": "black", "thick": "blue"}.items():
+        project.draw(name, color)
+    other = project.root.parent / "other"
+    shutil.copytree(project.root, other)
+    monkeypatch.chdir(other)
+    assert audit(project.file("results")) == []
+    project.file(RAW).write_text("5")
+    script = project.file("scripts/draw.py")
+    script.write_text(script.read_text().replace("(1, 1)", "(1, 2)"))
+    environment = project.file("envs/cohorts.yaml")
+    environment.write_text(environment.read_text().replace("2.0", "2.1"))
+    assert found(project, audit(project.file("results"))) == [
+        (BreakKind.RAW_CHANGED, RAW),
+        (BreakKind.CODE_CHANGED, "scripts/draw.py"),
+        (BreakKind.ENVIRONMENT_CHANGED, "envs"),
+    ]
+    assert audit("results") == []
 
 
 def test_an_output_renamed_in_its_folder_is_found_by_its_bytes(project: Project) -> None:

@@ -107,6 +107,45 @@ def test_an_input_that_is_not_what_its_job_wrote_stops_the_next_job(
     assert not bare_project.file("results/digits/figures/line.record.json").exists()
 
 
+def test_a_result_whose_record_is_gone_stops_the_next_job(
+    bare_project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare_project.prepare()
+    bare_project.file("results/digits/prepare.record.json").unlink()
+    bare_project.file("results/digits/numbers.txt").write_text("5.0\n5.0\n5.0")
+    with pytest.raises(SystemExit):
+        bare_project.draw()
+    said = capsys.readouterr().err
+    assert "results/digits/numbers.txt: input.numbers: found no record of the job" in said
+    assert not bare_project.file("results/digits/figures/line.record.json").exists()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("home", ["runs/first", "{outside}/runs/first"])
+def test_the_configured_results_folder_says_which_files_need_a_record(
+    declared: SimpleNamespace,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    home: str,
+    inside: bool,
+) -> None:
+    results = Path(home.format(outside=tmp_path_factory.mktemp("scratch")))
+    raw = results / "a.txt" if inside else results.parent / "a.txt"
+    results.mkdir(parents=True)
+    shutil.move("a.txt", raw)
+    record = results / "cohort/s.record.json"
+    given = by_hand(
+        "s.py", input={"a": raw}, output={"record": record}, config={"results": str(results)}
+    )
+    if inside:
+        assert "no record of the job that made it" in refusal(given, capsys, lambda: None)
+        return
+    with recorded_job(given):
+        pass
+    assert read_record(record).results == results.as_posix()
+    assert read_record(record).inputs[0].recipe is None
+
+
 def test_an_input_that_was_copied_is_hashed_again_and_accepted(bare_project: Project) -> None:
     bare_project.prepare()
     numbers = bare_project.file("results/digits/numbers.txt")
@@ -256,6 +295,35 @@ def test_an_input_that_changes_while_the_job_runs_is_named(
         Path("a.txt").write_text("longer")
 
     assert "changed while the job ran" in refusal(declared, capsys, body)
+
+
+def test_an_input_that_is_only_touched_while_the_job_runs_stops_nothing(
+    declared: SimpleNamespace,
+) -> None:
+    with recorded_job(declared):
+        Path("out/b.txt").write_text("b")
+        shutil.copy("a.txt", "copy.txt")
+        Path("copy.txt").replace("a.txt")
+        os.utime("a.txt", (1, 1))
+    assert read_record("out/s.record.json").inputs[0].sha256 == file_sha256(Path("a.txt"))
+
+
+def test_a_checkpoint_goes_once_the_record_is_written_and_not_before(
+    declared: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, half = Path("out/unfinished.pt"), Path("out/.unfinished.0123abcd.part.pt")
+    checkpoint.write_text("a long training")
+    half.write_text("half of it")
+    with pytest.raises(SystemExit), recorded_job(declared) as job:
+        job.no_longer_needed.append(checkpoint)
+        Path("out/b.txt").write_text("b")
+        Path("a.txt").write_text("longer")
+    assert "changed while the job ran" in capsys.readouterr().err
+    assert checkpoint.exists()
+    with recorded_job(declared) as job:
+        job.no_longer_needed.append(checkpoint)
+        Path("out/b.txt").write_text("b")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["b.txt", "s.record.json"]
 
 
 @pytest.mark.parametrize(

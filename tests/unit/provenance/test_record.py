@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,26 @@ def test_the_producer_of_a_file_is_the_latest_record_beside_it_that_lists_it(
     assert found is not None
     assert (found[0].rule, found[1].name) == ("renamed", "image")
     assert producer(tmp_path / "other.png") is None
+
+
+def test_a_record_that_another_job_removes_meanwhile_stops_nobody(tmp_path: Path) -> None:
+    write_record(tmp_path / "draw.record.json", RECORD)
+    other, away = tmp_path / "a_neighbour.record.json", tmp_path / "away"
+    write_record(other, replace(RECORD, outputs=()))
+    finished = threading.Event()
+
+    def come_and_go() -> None:
+        while not finished.is_set():
+            other.rename(away)
+            away.rename(other)
+
+    neighbour = threading.Thread(target=come_and_go)
+    neighbour.start()
+    try:
+        for _ in range(2000):
+            found = producer(tmp_path / "line.png")
+            assert found is not None
+            assert found[1].name == "image"
+    finally:
+        finished.set()
+        neighbour.join()
