@@ -54,8 +54,14 @@ def train_with_loss(
     Raises
     ------
     BadInputError
-        When the plan is not one of classification or the penalty is negative; then as in `train`.
+        When the plan is not one of classification, the penalty is negative, or `keeping` has other
+        names than `Keeping`; then as in `train`.
     """
+    # Else a misspelt option of a way of training would be taken for one of these, and left out.
+    if unknown := sorted(set(keeping) - Keeping.__optional_keys__):
+        known = ", ".join(sorted(Keeping.__optional_keys__))
+        expected = f"options of this way of training, or {known}"
+        raise _refused("options", ", ".join(unknown), expected, "Mend or leave out the names.")
     if plan.task != "classification":
         raise _refused("task", plan.task, "classification", "Give such a plan.")
     if not 0 <= weight_penalty < float("inf"):

@@ -10,7 +10,7 @@ from torch import nn
 
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
-from neurospect.saliency import train_pgd, train_random_noise
+from neurospect.saliency import train_algorithm1, train_pgd, train_random_noise
 from neurospect.training.input_noise import adversarial_noise, random_noise
 from neurospect.training.loop import Examples, TrainingPlan, train
 from neurospect.training.robust import train_regularised
@@ -156,4 +156,21 @@ def test_a_ball_without_a_radius_is_refused_before_any_work(way, epsilon):
     before = copy.deepcopy(model)
     with pytest.raises(BadInputError, match="epsilon: found"):
         way(model, task(), PLAN, epsilon=epsilon)
+    assert same(model, before)
+
+
+@pytest.mark.parametrize(
+    ("way", "options", "misspelt"),
+    [
+        (train_pgd, {"epsilon": 0.5, "step": 0.01}, "step"),
+        (train_algorithm1, {"epsilon": 0.5, "hop": 9}, "hop"),
+        (train_random_noise, {"epsilon": 0.5, "validaton": task()}, "validaton"),
+        (train_regularised, {"weight_penalty": 0.0, "steps": 3, "epsilon": 5.0}, "epsilon, steps"),
+    ],
+)
+def test_a_misspelt_option_is_refused_before_any_work(way, options, misspelt):
+    model = model_of()
+    before = copy.deepcopy(model)
+    with pytest.raises(BadInputError, match=f"options: found {misspelt}, expected options of this"):
+        way(model, task(), PLAN, **options)
     assert same(model, before)
