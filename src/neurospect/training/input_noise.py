@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from neurospect.errors import BadInputError
+from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.log_odds import log_odds
 
 
@@ -26,7 +24,7 @@ def random_noise(inputs: Tensor, epsilon: float) -> Tensor:
     torch.Tensor
         Shape of the inputs. In many dimensions nearly all of it lies close to the sphere.
     """
-    _check_positive(epsilon=epsilon)
+    check_positive("noise on the inputs", epsilon=epsilon)
     radius = torch.rand(len(inputs), dtype=inputs.dtype, device=inputs.device)
     radius = epsilon * radius ** (1 / inputs[0].numel())
     return times_examples(radius, unit_length(torch.randn_like(inputs)))
@@ -67,11 +65,10 @@ def adversarial_noise(
     Raises
     ------
     BadInputError
-        When `epsilon` or `step_size` is not positive, or there are no steps.
+        When `epsilon` or `step_size` is not positive, or `steps` not a whole number from 1 on.
     """
-    _check_positive(epsilon=epsilon, step_size=step_size)
-    if steps < 1:
-        raise _refused("steps", steps, "1 or more")
+    check_positive("noise on the inputs", epsilon=epsilon, step_size=step_size)
+    check_counts("noise on the inputs", steps=steps)
     noise = torch.zeros_like(inputs)
     for _ in range(steps):
         gradient = log_odds_gradient(model, inputs + noise, classes)
@@ -113,15 +110,3 @@ def _divided(values: Tensor, by: Tensor) -> Tensor:
 def _lengths(values: Tensor) -> Tensor:
     lengths: Tensor = torch.linalg.vector_norm(values.flatten(1), dim=1)
     return lengths
-
-
-def _check_positive(**numbers: float) -> None:
-    for field, value in numbers.items():
-        if not 0 < value < math.inf:
-            raise _refused(field, value, "a positive number")
-
-
-def _refused(field: str, found: object, expected: str) -> BadInputError:
-    return BadInputError(
-        "noise on the inputs", field, found=found, expected=expected, remedy="Mend the number."
-    )

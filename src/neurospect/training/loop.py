@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
 import torch
@@ -26,11 +25,13 @@ from neurospect.training.backward import (
     backward_by_micro_batches,
     refuse_batch_normalisation,
 )
+from neurospect.training.checks import check_choice, check_counts, check_positive
 from neurospect.training.precision import Precision, computing_in
+from neurospect.training.progress import Progress
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_PROGRESS = 5.0
+Task = Literal["autoencoding", "classification"]
 HISTORY_COLUMNS = {
     "epoch": "passes over the training split, counted from 1",
     "train_loss": "mean loss of the epoch: squared error (auto-encoding) or cross-entropy in nats",
@@ -93,7 +94,7 @@ class TrainingPlan:
         Of the forward passes, as in `neurospect.training.precision.computing_in`.
     """
 
-    task: Literal["autoencoding", "classification"]
+    task: Task
     epochs: int
     learning_rate: float
     batch_size: int | None = None
@@ -145,25 +146,6 @@ LossOfBatch = Callable[[Examples], LossOf]
 def of_examples(loss: Callable[[Examples], Tensor]) -> LossOfBatch:
     """Loss of a mini-batch, where the mean loss of examples depends on these alone."""
     return lambda batch: lambda rows: loss(batch.rows(rows))
-
-
-@dataclass
-class _Progress:
-    epochs: int
-    name: str
-    started: float = field(default_factory=time.monotonic)
-    shown: float = field(default_factory=time.monotonic)
-
-    def show(self, epoch: int, loss: float, first: int) -> None:
-        now = time.monotonic()
-        if now - self.shown < SECONDS_BETWEEN_PROGRESS and epoch < self.epochs:
-            return
-        self.shown = now
-        left = (now - self.started) / (epoch - first) * (self.epochs - epoch)
-        log.info(
-            "%s: epoch %d of %d, loss %.6g, about %.0f s left",
-            self.name, epoch, self.epochs, loss, left,
-        )  # fmt: skip
 
 
 def train(
@@ -223,12 +205,15 @@ def train(
     Raises
     ------
     BadInputError
-        When there are no examples, the checkpoint cannot be read or does not fit the model, or a
-        model that normalises over the batch is to be trained in micro-batches.
+        When there are no examples, a value of the plan makes no sense, the checkpoint cannot be
+        read or does not fit the model, or a model that normalises over the batch is to be trained
+        in micro-batches.
     TrainingStoppedError
         When the loss stops being finite; it carries the history up to there.
     """
     _check_examples(examples, name)
+    _check_plan(plan, name)
+    check_counts(name, updates_per_batch=updates_per_batch)
     if plan.micro_batch_size is not None:
         refuse_batch_normalisation(model, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
@@ -242,7 +227,7 @@ def train(
     backward = backward or partial(backward_by_micro_batches, size=plan.micro_batch_size)
     loss_of = loss_of or of_examples(lambda part: _loss(model(part.inputs), part, plan.task))
     within = partial(computing_in, plan.precision, model, examples.classes.device)
-    progress = _Progress(plan.epochs, name)
+    progress = Progress(plan.epochs, name)
     for epoch in range(first + 1, plan.epochs + 1):
         with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
             loss = _one_epoch(
@@ -279,7 +264,15 @@ def _history(rows: list[list[float]]) -> pd.DataFrame:
 def evaluate(
     model: nn.Module, examples: ExampleSource, task: str, batch_size: int | None = None
 ) -> tuple[float, float]:
-    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once."""
+    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once.
+
+    Raises
+    ------
+    BadInputError
+        When the batch size is not a whole number from 1 on.
+    """
+    if batch_size is not None:
+        check_counts("evaluation", batch_size=batch_size)
     was_training = model.training
     model.eval()
     loss, right = 0.0, 0
@@ -337,7 +330,7 @@ def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None
         return [None]
     generator = torch.Generator().manual_seed(_seed_of(plan, epoch))
     order = torch.randperm(samples, generator=generator)
-    return list(torch.split(order, plan.batch_size))
+    return list(torch.split(order, int(plan.batch_size)))
 
 
 def _seed_of(plan: TrainingPlan, epoch: int) -> int:
@@ -370,6 +363,17 @@ def _check_examples(examples: ExampleSource, name: str) -> None:
             expected="at least one example, each with its class",
             remedy="Enlarge the training split, or give one class per example.",
         )
+
+
+def _check_plan(plan: TrainingPlan, name: str) -> None:
+    check_choice(name, "task", plan.task, get_args(Task))
+    check_choice(name, "precision", plan.precision, get_args(Precision))
+    check_positive(name, learning_rate=plan.learning_rate)
+    counts = ("epochs", "batch_size", "micro_batch_size", "evaluate_every", "checkpoint_every")
+    for field in counts:
+        value = getattr(plan, field)
+        if value is not None or field not in ("batch_size", "micro_batch_size"):
+            check_counts(name, **{field: value})
 
 
 def _resume(

@@ -105,7 +105,8 @@ def test_the_ball_is_the_nearest_place_for_what_lies_outside(seed, epsilon):
 
 
 @pytest.mark.parametrize(
-    "options", [{"epsilon": 0.0}, {"epsilon": -1.0}, {"step_size": 0.0}, {"steps": 0}]
+    "options",
+    [{"epsilon": 0.0}, {"epsilon": -1.0}, {"step_size": 0.0}, {"steps": 0}, {"steps": 1.5}],
 )
 def test_noise_without_length_or_steps_is_refused(options):
     numbers = {"epsilon": 1.0, "steps": 2, "step_size": 0.5, **options}

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -222,3 +223,44 @@ def test_examples_without_inputs_or_classes_are_refused(inputs, classes, words):
     examples = Examples(torch.zeros(inputs, 5), torch.zeros(classes, dtype=torch.long))
     with pytest.raises(BadInputError, match=words):
         train(model_for("classification"), examples, plan())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"micro_batch_size": -1}, "micro_batch_size: found -1, expected a whole number, 1 or"),
+        ({"micro_batch_size": 0}, "micro_batch_size: found 0"),
+        ({"batch_size": 0}, "batch_size: found 0"),
+        ({"batch_size": -5}, "batch_size: found -5"),
+        ({"batch_size": 2.5}, "batch_size: found 2.5"),
+        ({"evaluate_every": 0}, "evaluate_every: found 0"),
+        ({"evaluate_every": None}, "evaluate_every: found None"),
+        ({"checkpoint_every": 0}, "checkpoint_every: found 0"),
+        ({"epochs": True}, "epochs: found True"),
+        ({"precision": "float16"}, "precision: found 'float16', expected one of float32, bfloat16"),
+        ({"task": "clasification"}, "task: found 'clasification', expected one of autoencoding"),
+        ({"learning_rate": -0.1}, "learning_rate: found -0.1, expected a positive number"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused_before_any_work(tmp_path, options, words):
+    model = model_for("classification")
+    before = copy.deepcopy(model.state_dict())
+    wrong = dataclasses.replace(plan(), **options)
+    file = tmp_path / "checkpoint.pt"
+    with pytest.raises(BadInputError, match=f"digits: {words}"):
+        train(model, blobs(), wrong, validation=blobs(), checkpoint=file, name="digits")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not file.exists()
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    sizes = plan(batch_size=np.int64(16), micro_batch_size=np.int32(8))
+    found = train(model_for("classification"), blobs(), sizes)
+    expected = train(model_for("classification"), blobs(), plan(batch_size=16, micro_batch_size=8))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("batch_size", [0, -5, 1.5])
+def test_evaluation_in_batches_of_no_size_is_refused(batch_size):
+    with pytest.raises(BadInputError, match=f"batch_size: found {batch_size}"):
+        evaluate(model_for("classification"), blobs(), "classification", batch_size)

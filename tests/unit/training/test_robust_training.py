@@ -159,6 +159,16 @@ def test_a_ball_without_a_radius_is_refused_before_any_work(way, epsilon):
     assert same(model, before)
 
 
+@pytest.mark.parametrize("steps", [0, 0.5, 2.5])
+def test_a_search_of_no_whole_number_of_steps_is_refused_before_any_work(steps):
+    asked = []
+    model = model_of()
+    model.register_forward_pre_hook(lambda *_: asked.append(1))
+    with pytest.raises(BadInputError, match=f"training with noise: steps: found {steps}"):
+        train_pgd(model, task(), PLAN, epsilon=0.5, steps=steps)
+    assert not asked
+
+
 @pytest.mark.parametrize(
     ("way", "options", "misspelt"),
     [
