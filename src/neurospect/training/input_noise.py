@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.log_odds import log_odds
@@ -60,7 +61,8 @@ def adversarial_noise(
     -------
     torch.Tensor
         Shape of the inputs, no longer than `epsilon` for any example. Nothing of it carries a
-        gradient, and the gradients of the parameters are not touched.
+        gradient. Neither the gradients of the parameters nor the model's buffers (running
+        statistics of batch normalisation) are touched.
 
     Raises
     ------
@@ -77,10 +79,16 @@ def adversarial_noise(
 
 
 def log_odds_gradient(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
-    """Gradient of each example's log odds by the example; points where the probability's does."""
+    """Gradient of each example's log odds by the example; points where the probability's does.
+
+    The model's buffers are left as they were.
+    """
     points = inputs.detach().requires_grad_()
+    # Else batch normalisation would count the passes of the search into its running statistics.
+    copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
     with torch.enable_grad():
-        odds = log_odds(model(points), classes).sum()
+        logits: Tensor = functional_call(model, copies, (points,)) if copies else model(points)
+        odds = log_odds(logits, classes).sum()
     return torch.autograd.grad(odds, points)[0]
 
 

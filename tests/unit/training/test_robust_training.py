@@ -72,6 +72,45 @@ def test_pgd_training_is_adam_on_adversarial_inputs():
     assert same(trained, expected)
 
 
+def normalising_over_the_batch():
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)]
+    return nn.Sequential(*layers).double()
+
+
+def test_running_statistics_of_pgd_training_are_those_of_the_updates_alone():
+    examples, trained, expected = task(), *(normalising_over_the_batch() for _ in range(2))
+    train_pgd(trained, examples, PLAN, epsilon=0.7, steps=2, step_size=0.4)
+
+    def attacked(model):
+        return examples.inputs + adversarial_noise(
+            copy.deepcopy(model), examples.inputs, examples.classes,
+            epsilon=0.7, steps=2, step_size=0.4,
+        )  # fmt: skip
+
+    plain_loop(expected, examples, attacked)
+    assert same(trained, expected)
+    for mine, theirs in zip(trained.buffers(), expected.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert trained[1].num_batches_tracked == PLAN.epochs
+
+
+@pytest.mark.parametrize("one_pass", [False, True])
+def test_running_statistics_of_algorithm_1_count_each_update_once(one_pass):
+    model, seen = normalising_over_the_batch(), []
+    model[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    train_algorithm1(model, task(), PLAN, epsilon=0.7, hops=3, one_pass=one_pass)
+    # Behind the first, every update's own pass is the second of two where the noise takes one.
+    of_a_batch = [0, 1, 2] if one_pass else [0, 2, 4]
+    epochs = [seen[start :: len(seen) // PLAN.epochs] for start in of_a_batch]
+    mean = torch.zeros(5, dtype=torch.float64)
+    for hops in zip(*epochs, strict=True):
+        for values in hops:
+            mean = 0.9 * mean + 0.1 * values.mean(0)
+    torch.testing.assert_close(model[1].running_mean, mean)
+    assert model[1].num_batches_tracked == 3 * PLAN.epochs
+
+
 def test_the_weight_penalty_is_added_to_the_loss_but_not_to_what_is_reported():
     examples, trained, expected = task(), model_of(), model_of()
     history = train_regularised(trained, examples, PLAN, weight_penalty=0.1)
