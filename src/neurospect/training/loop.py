@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,10 @@ from neurospect.training.backward import (
     refuse_batch_normalisation,
 )
 from neurospect.training.checks import check_choice, check_counts, check_positive
+from neurospect.training.modes import at_rest, in_training
 from neurospect.training.precision import Precision, computing_in
 from neurospect.training.progress import Progress
+from neurospect.training.randomness import own_randomness
 
 log = logging.getLogger(__name__)
 
@@ -167,12 +169,13 @@ def train(
 
     Interrupted at any moment and called again with the same arguments, it goes on from the last
     checkpoint and ends with the same bits as an undisturbed run. The global random state is left as
-    it was.
+    it was, and so is the mode of each layer, training or at rest.
 
     Parameters
     ----------
     model
-        On the device of `examples`.
+        On the device of `examples`. If it is in training mode, those of its layers that are at rest
+        (`eval`) stay so; if it is at rest itself, all its layers are trained in training mode.
     examples, validation
         What to learn from, and what to look at now and then.
     plan
@@ -223,34 +226,35 @@ def train(
     if checkpoint is not None:
         history = _resume(Path(checkpoint), whose, resumables)
     first = len(history)
-    model.train()
     backward = backward or partial(backward_by_micro_batches, size=plan.micro_batch_size)
     loss_of = loss_of or of_examples(lambda part: _loss(model(part.inputs), part, plan.task))
     within = partial(computing_in, plan.precision, model, examples.classes.device)
     progress = Progress(plan.epochs, name)
-    for epoch in range(first + 1, plan.epochs + 1):
-        with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
-            loss = _one_epoch(
-                partial(_loss_of_batch, loss_of, within),
-                optimizer,
-                examples,
-                _batches(len(examples), plan, epoch),
-                before_batch,
-                backward,
-                updates_per_batch,
-            )
-        if not math.isfinite(loss):
-            raise TrainingStoppedError(name, epoch, loss, _history(history))
-        evaluation = (math.nan, math.nan)
-        if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
-            with within():
-                at_once = plan.micro_batch_size or plan.batch_size
-                evaluation = evaluate(model, validation, plan.task, at_once)
-        history.append([loss, *evaluation])
-        if checkpoint is not None and epoch % plan.checkpoint_every == 0:
-            states = {key: value.state_dict() for key, value in resumables.items()}
-            write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
-        progress.show(epoch, loss, first)
+    with in_training(model):
+        for epoch in range(first + 1, plan.epochs + 1):
+            with own_randomness(examples.classes.device, _seed_of(plan, epoch)):
+                loss = _one_epoch(
+                    partial(_loss_of_batch, loss_of, within),
+                    optimizer,
+                    examples,
+                    _batches(len(examples), plan, epoch),
+                    before_batch,
+                    backward,
+                    updates_per_batch,
+                )
+            if not math.isfinite(loss):
+                raise TrainingStoppedError(name, epoch, loss, _history(history))
+            evaluation = (math.nan, math.nan)
+            due = epoch % plan.evaluate_every == 0 or epoch == plan.epochs
+            if validation is not None and due:
+                with within():
+                    at_once = plan.micro_batch_size or plan.batch_size
+                    evaluation = evaluate(model, validation, plan.task, at_once)
+            history.append([loss, *evaluation])
+            if checkpoint is not None and epoch % plan.checkpoint_every == 0:
+                states = {key: value.state_dict() for key, value in resumables.items()}
+                write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
+            progress.show(epoch, loss, first)
     return _history(history)
 
 
@@ -266,6 +270,8 @@ def evaluate(
 ) -> tuple[float, float]:
     """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once.
 
+    The model is at rest meanwhile; then each of its layers is in the mode it was in.
+
     Raises
     ------
     BadInputError
@@ -273,16 +279,14 @@ def evaluate(
     """
     if batch_size is not None:
         check_counts("evaluation", batch_size=batch_size)
-    was_training = model.training
-    model.eval()
     loss, right = 0.0, 0
-    for start in range(0, len(examples), batch_size or len(examples)):
-        part = examples.rows(slice(start, start + (batch_size or len(examples))))
-        outputs = model(part.inputs)
-        loss += float(_loss(outputs, part, task)) * len(part) / len(examples)
-        if task != "autoencoding":
-            right += int((outputs.argmax(1) == part.classes).sum())
-    model.train(was_training)
+    with at_rest(model):
+        for start in range(0, len(examples), batch_size or len(examples)):
+            part = examples.rows(slice(start, start + (batch_size or len(examples))))
+            outputs = model(part.inputs)
+            loss += float(_loss(outputs, part, task)) * len(part) / len(examples)
+            if task != "autoencoding":
+                right += int((outputs.argmax(1) == part.classes).sum())
     return loss, math.nan if task == "autoencoding" else right / len(examples)
 
 
@@ -336,16 +340,6 @@ def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None
 def _seed_of(plan: TrainingPlan, epoch: int) -> int:
     """One seed per epoch, so that a resumed training draws as an undisturbed one does."""
     return plan.seed * 1_000_003 + epoch
-
-
-@contextmanager
-def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        yield
 
 
 def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from neurospect.training.loop import (
     HISTORY_COLUMNS,
     Examples,
     TrainingPlan,
+    TrainingStoppedError,
     evaluate,
     train,
 )
@@ -113,6 +115,47 @@ def test_evaluation_is_by_the_model_at_rest_and_leaves_its_mode():
     outputs = model[:-1](examples.inputs).detach()
     assert loss == pytest.approx(float(loss_by_hand(outputs, examples, "classification")), rel=1e-5)
     assert accuracy == float((outputs.argmax(1) == examples.classes).double().mean())
+
+
+def with_frozen_statistics():
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+    model[1].eval()
+    return model
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def test_evaluation_leaves_each_layer_in_its_mode_whatever_happens():
+    model = with_frozen_statistics()
+    evaluate(model, blobs(), "classification")
+    assert modes(model) == [True, True, False, True, True]
+    with pytest.raises(RuntimeError):
+        evaluate(model, Examples(torch.zeros(2, 99), torch.zeros(2)), "classification")
+    assert modes(model) == [True, True, False, True, True]
+
+
+def test_layers_frozen_in_a_model_in_training_mode_stay_so():
+    model = with_frozen_statistics()
+    passed = []
+    for module in model:
+        module.register_forward_hook(lambda own, *_: passed.append((type(own), own.training)))
+    train(model, blobs(), plan(evaluate_every=1), validation=blobs(seed=1))
+    assert (nn.BatchNorm1d, False) in passed and (nn.BatchNorm1d, True) not in passed
+    assert passed.count((nn.Dropout, True)) == passed.count((nn.Dropout, False)) == 5
+    assert model[1].num_batches_tracked == 0
+    assert modes(model) == [True, True, False, True, True]
+
+
+@pytest.mark.parametrize("learning_rate", [0.02, 1e30])
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_training_leaves_the_model_in_its_mode_also_where_it_is_ended(mode, learning_rate):
+    own = TrainingPlan("autoencoding", epochs=50, learning_rate=learning_rate)
+    model = model_for("autoencoding", dropout=0.5).train(mode)
+    with pytest.raises(TrainingStoppedError) if learning_rate > 1 else nullcontext():
+        train(model, blobs(), own)
+    assert modes(model) == [mode] * 5
 
 
 def test_evaluation_does_not_touch_the_training():
