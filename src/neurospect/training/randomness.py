@@ -25,5 +25,7 @@ def own_randomness(device: torch.device, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         if devices:
-            torch.cuda.manual_seed(seed)
+            # Else the current device were seeded, not this one.
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
