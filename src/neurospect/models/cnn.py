@@ -61,7 +61,8 @@ def cnn(
     activation
         Behind each layer but the last. A key of `neurospect.models.activations.ACTIVATIONS`.
     kernel, stride
-        In steps, pixels or voxels, along every axis; (kernel − 1) // 2 zeros pad each side.
+        In steps, pixels or voxels, along every axis; (kernel − 1) // 2 zeros pad each side. What
+        would leave a far side unread is refused, as a kernel and stride of 2 on an odd length.
     pooling
         Along every axis, how many are averaged into one behind each activation; 1 averages none.
         What is left over at the far sides is dropped. For classification only.
@@ -82,10 +83,11 @@ def cnn(
     check_widths(widths)
     check_counts(kernel=kernel, stride=stride, pooling=pooling)
     check_truth(weight_normalisation=weight_normalisation)
-    _check_that_all_is_read(task, kernel, stride, pooling)
+    _check_stride_and_pooling(task, kernel, stride, pooling)
     channels, grid, arrange, restore = channels_first(input_shape, dimensions)
     plan = [(width, kernel, stride) for width in widths]
     layers = chained(channels, grid, plan, pooling=pooling)
+    _check_that_all_is_read(layers)
     network: OrderedDict[str, nn.Module] = OrderedDict(arrange=arrange)
     network["encoder"] = _encoder(layers, activation, pooling, weight_normalisation)
     if task == "autoencoding":
@@ -99,7 +101,7 @@ def cnn(
     return nn.Sequential(network)
 
 
-def _check_that_all_is_read(task: Task, kernel: int, stride: int, pooling: int) -> None:
+def _check_stride_and_pooling(task: Task, kernel: int, stride: int, pooling: int) -> None:
     if stride > kernel:
         raise refusal(
             "stride",
@@ -114,6 +116,21 @@ def _check_that_all_is_read(task: Task, kernel: int, stride: int, pooling: int) 
             expected="1 for auto-encoding",
             remedy="Use stride instead, which the decoder can undo.",
         )
+
+
+def _check_that_all_is_read(layers: Sequence[Convolution]) -> None:
+    for number, layer in enumerate(layers, start=1):
+        read = [
+            (left - 1) * layer.stride + layer.kernel - layer.padding for left in layer.grid_left
+        ]
+        if any(end < size for end, size in zip(read, layer.grid, strict=True)):
+            raise refusal(
+                "stride",
+                found=f"{layer.stride} with kernel {layer.kernel}, where convolution {number} "
+                f"reads {layer.grid}",
+                expected="a stride whose last step reaches the far sides",
+                remedy="Enlarge the kernel, step less, or crop: else these are never read.",
+            )
 
 
 def _encoder(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+
+from neurospect.models.weights import weights_of
 
 
 @torch.no_grad()
 def draw_glorot_weights(model: nn.Module, seed: int) -> None:
     """Draw all weights anew, uniformly with the variance of Glorot and Bengio (2010).
 
-    Biases become zero, and scales (of normalised layers) stay. So the saliency paper's own code
-    begins.
+    Which they are, `neurospect.models.weights.weights_of` tells. Biases become zero, and scales (of
+    normalised layers) stay. So the saliency paper's own code begins.
 
     Parameters
     ----------
@@ -23,19 +22,21 @@ def draw_glorot_weights(model: nn.Module, seed: int) -> None:
         weight itself is drawn.
     seed
         Of the weights; the global random state is left as it was.
+
+    Raises
+    ------
+    BadInputError
+        When a weight is normalised by a hook.
     """
     generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, ParametrizationList):
-            continue
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.ndim > 1:
-                parameter.copy_(_glorot(parameter, generator))
-            elif name.startswith("bias"):
-                parameter.zero_()
-        if is_parametrized(module):
-            for name in cast(nn.ModuleDict, module.parametrizations):
-                setattr(module, name, _glorot(getattr(module, name), generator))
+    for module, name, weight in weights_of(model):
+        if isinstance(weight, nn.Parameter):
+            weight.copy_(_glorot(weight, generator))
+        else:
+            setattr(module, name, _glorot(weight, generator))
+    for name, parameter in model.named_parameters():
+        if name.rpartition(".")[2].startswith("bias"):
+            parameter.zero_()
 
 
 def _glorot(weight: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
 from neurospect.saliency.probability_gradients import ProbabilityGradients
+from neurospect.training.modes import at_rest
 
 # Values that the gradients take up together, unless the caller says otherwise: 32 MiB in single
 # precision. More of them leave the processor's cache, and the pages fault.
@@ -213,16 +214,10 @@ def smoothing_noise(
 
 @contextmanager
 def _at_rest(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        # cuDNN's recurrent layers have no backward pass at rest; PyTorch's own have.
-        recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
-        with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    # cuDNN's recurrent layers have no backward pass at rest; PyTorch's own have.
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    with at_rest(model), torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+        yield
 
 
 def _known_method(name: str, options: Mapping[str, object]) -> Method:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from neurospect.training.backward import LossOf, Rows
+from neurospect.training.checks import check_counts
 from neurospect.training.examples_at_hand import Keeping, train_with_loss
 from neurospect.training.input_noise import (
     log_odds_gradient,
@@ -63,9 +64,11 @@ def train_algorithm1(
     Raises
     ------
     BadInputError
-        Before the training, when `epsilon` or `hops` is not positive; then as in `train`.
+        Before the training, when `epsilon` is not positive, or `hops` not a whole number from 1
+        on; then as in `train`.
     """
-    check_noise(epsilon=epsilon, hops=hops)
+    check_noise(epsilon=epsilon)
+    check_counts("training with noise", hops=hops)
 
     def loss_of(batch: Examples) -> LossOf:
         # The noise of each micro-batch, by its first row.

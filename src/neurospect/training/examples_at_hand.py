@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
+from neurospect.models.weights import refuse_weights_made_by_hooks
 from neurospect.training.backward import backward_by_micro_batches
 from neurospect.training.loop import ExampleSource, LossOfBatch, TrainingPlan, train
 from neurospect.training.weight_penalty import sum_of_squared_weights
@@ -54,12 +55,21 @@ def train_with_loss(
     Raises
     ------
     BadInputError
-        When the plan is not one of classification or the penalty is negative; then as in `train`.
+        When the plan is not one of classification, the penalty is negative, or `keeping` has other
+        names than `Keeping`, or a weight to be penalised is normalised by a hook; then as in
+        `train`.
     """
+    # Else a misspelt option of a way of training would be taken for one of these, and left out.
+    if unknown := sorted(set(keeping) - Keeping.__optional_keys__):
+        known = ", ".join(sorted(Keeping.__optional_keys__))
+        expected = f"options of this way of training, or {known}"
+        raise _refused("options", ", ".join(unknown), expected, "Mend or leave out the names.")
     if plan.task != "classification":
         raise _refused("task", plan.task, "classification", "Give such a plan.")
     if not 0 <= weight_penalty < float("inf"):
         raise _refused("weight_penalty", weight_penalty, "zero or more", "Mend the number.")
+    if weight_penalty:
+        refuse_weights_made_by_hooks(model)
 
     def penalty() -> Tensor:
         return weight_penalty * sum_of_squared_weights(model)

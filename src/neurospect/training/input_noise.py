@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
-from neurospect.errors import BadInputError
+from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.log_odds import log_odds
 
 
@@ -26,7 +25,7 @@ def random_noise(inputs: Tensor, epsilon: float) -> Tensor:
     torch.Tensor
         Shape of the inputs. In many dimensions nearly all of it lies close to the sphere.
     """
-    _check_positive(epsilon=epsilon)
+    check_positive("noise on the inputs", epsilon=epsilon)
     radius = torch.rand(len(inputs), dtype=inputs.dtype, device=inputs.device)
     radius = epsilon * radius ** (1 / inputs[0].numel())
     return times_examples(radius, unit_length(torch.randn_like(inputs)))
@@ -62,16 +61,16 @@ def adversarial_noise(
     -------
     torch.Tensor
         Shape of the inputs, no longer than `epsilon` for any example. Nothing of it carries a
-        gradient, and the gradients of the parameters are not touched.
+        gradient. Neither the gradients of the parameters nor the model's buffers (running
+        statistics of batch normalisation) are touched.
 
     Raises
     ------
     BadInputError
-        When `epsilon` or `step_size` is not positive, or there are no steps.
+        When `epsilon` or `step_size` is not positive, or `steps` not a whole number from 1 on.
     """
-    _check_positive(epsilon=epsilon, step_size=step_size)
-    if steps < 1:
-        raise _refused("steps", steps, "1 or more")
+    check_positive("noise on the inputs", epsilon=epsilon, step_size=step_size)
+    check_counts("noise on the inputs", steps=steps)
     noise = torch.zeros_like(inputs)
     for _ in range(steps):
         gradient = log_odds_gradient(model, inputs + noise, classes)
@@ -80,10 +79,16 @@ def adversarial_noise(
 
 
 def log_odds_gradient(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
-    """Gradient of each example's log odds by the example; points where the probability's does."""
+    """Gradient of each example's log odds by the example; points where the probability's does.
+
+    The model's buffers are left as they were.
+    """
     points = inputs.detach().requires_grad_()
+    # Else batch normalisation would count the passes of the search into its running statistics.
+    copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
     with torch.enable_grad():
-        odds = log_odds(model(points), classes).sum()
+        logits: Tensor = functional_call(model, copies, (points,)) if copies else model(points)
+        odds = log_odds(logits, classes).sum()
     return torch.autograd.grad(odds, points)[0]
 
 
@@ -113,15 +118,3 @@ def _divided(values: Tensor, by: Tensor) -> Tensor:
 def _lengths(values: Tensor) -> Tensor:
     lengths: Tensor = torch.linalg.vector_norm(values.flatten(1), dim=1)
     return lengths
-
-
-def _check_positive(**numbers: float) -> None:
-    for field, value in numbers.items():
-        if not 0 < value < math.inf:
-            raise _refused(field, value, "a positive number")
-
-
-def _refused(field: str, found: object, expected: str) -> BadInputError:
-    return BadInputError(
-        "noise on the inputs", field, found=found, expected=expected, remedy="Mend the number."
-    )

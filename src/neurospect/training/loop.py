@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import pandas as pd
 import torch
@@ -26,11 +25,15 @@ from neurospect.training.backward import (
     backward_by_micro_batches,
     refuse_batch_normalisation,
 )
+from neurospect.training.checks import check_choice, check_counts, check_positive
+from neurospect.training.modes import at_rest, in_training
 from neurospect.training.precision import Precision, computing_in
+from neurospect.training.progress import Progress
+from neurospect.training.randomness import own_randomness
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_PROGRESS = 5.0
+Task = Literal["autoencoding", "classification"]
 HISTORY_COLUMNS = {
     "epoch": "passes over the training split, counted from 1",
     "train_loss": "mean loss of the epoch: squared error (auto-encoding) or cross-entropy in nats",
@@ -93,7 +96,7 @@ class TrainingPlan:
         Of the forward passes, as in `neurospect.training.precision.computing_in`.
     """
 
-    task: Literal["autoencoding", "classification"]
+    task: Task
     epochs: int
     learning_rate: float
     batch_size: int | None = None
@@ -147,25 +150,6 @@ def of_examples(loss: Callable[[Examples], Tensor]) -> LossOfBatch:
     return lambda batch: lambda rows: loss(batch.rows(rows))
 
 
-@dataclass
-class _Progress:
-    epochs: int
-    name: str
-    started: float = field(default_factory=time.monotonic)
-    shown: float = field(default_factory=time.monotonic)
-
-    def show(self, epoch: int, loss: float, first: int) -> None:
-        now = time.monotonic()
-        if now - self.shown < SECONDS_BETWEEN_PROGRESS and epoch < self.epochs:
-            return
-        self.shown = now
-        left = (now - self.started) / (epoch - first) * (self.epochs - epoch)
-        log.info(
-            "%s: epoch %d of %d, loss %.6g, about %.0f s left",
-            self.name, epoch, self.epochs, loss, left,
-        )  # fmt: skip
-
-
 def train(
     model: nn.Module,
     examples: ExampleSource,
@@ -185,12 +169,13 @@ def train(
 
     Interrupted at any moment and called again with the same arguments, it goes on from the last
     checkpoint and ends with the same bits as an undisturbed run. The global random state is left as
-    it was.
+    it was, and so is the mode of each layer, training or at rest.
 
     Parameters
     ----------
     model
-        On the device of `examples`.
+        On the device of `examples`. If it is in training mode, those of its layers that are at rest
+        (`eval`) stay so; if it is at rest itself, all its layers are trained in training mode.
     examples, validation
         What to learn from, and what to look at now and then.
     plan
@@ -223,12 +208,15 @@ def train(
     Raises
     ------
     BadInputError
-        When there are no examples, the checkpoint cannot be read or does not fit the model, or a
-        model that normalises over the batch is to be trained in micro-batches.
+        When there are no examples, a value of the plan makes no sense, the checkpoint cannot be
+        read or does not fit the model, or a model that normalises over the batch is to be trained
+        in micro-batches.
     TrainingStoppedError
         When the loss stops being finite; it carries the history up to there.
     """
     _check_examples(examples, name)
+    _check_plan(plan, name)
+    check_counts(name, updates_per_batch=updates_per_batch)
     if plan.micro_batch_size is not None:
         refuse_batch_normalisation(model, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
@@ -238,34 +226,35 @@ def train(
     if checkpoint is not None:
         history = _resume(Path(checkpoint), whose, resumables)
     first = len(history)
-    model.train()
     backward = backward or partial(backward_by_micro_batches, size=plan.micro_batch_size)
     loss_of = loss_of or of_examples(lambda part: _loss(model(part.inputs), part, plan.task))
     within = partial(computing_in, plan.precision, model, examples.classes.device)
-    progress = _Progress(plan.epochs, name)
-    for epoch in range(first + 1, plan.epochs + 1):
-        with _own_randomness(examples.classes.device, _seed_of(plan, epoch)):
-            loss = _one_epoch(
-                partial(_loss_of_batch, loss_of, within),
-                optimizer,
-                examples,
-                _batches(len(examples), plan, epoch),
-                before_batch,
-                backward,
-                updates_per_batch,
-            )
-        if not math.isfinite(loss):
-            raise TrainingStoppedError(name, epoch, loss, _history(history))
-        evaluation = (math.nan, math.nan)
-        if validation is not None and (epoch % plan.evaluate_every == 0 or epoch == plan.epochs):
-            with within():
-                at_once = plan.micro_batch_size or plan.batch_size
-                evaluation = evaluate(model, validation, plan.task, at_once)
-        history.append([loss, *evaluation])
-        if checkpoint is not None and epoch % plan.checkpoint_every == 0:
-            states = {key: value.state_dict() for key, value in resumables.items()}
-            write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
-        progress.show(epoch, loss, first)
+    progress = Progress(plan.epochs, name)
+    with in_training(model):
+        for epoch in range(first + 1, plan.epochs + 1):
+            with own_randomness(examples.classes.device, _seed_of(plan, epoch)):
+                loss = _one_epoch(
+                    partial(_loss_of_batch, loss_of, within),
+                    optimizer,
+                    examples,
+                    _batches(len(examples), plan, epoch),
+                    before_batch,
+                    backward,
+                    updates_per_batch,
+                )
+            if not math.isfinite(loss):
+                raise TrainingStoppedError(name, epoch, loss, _history(history))
+            evaluation = (math.nan, math.nan)
+            due = epoch % plan.evaluate_every == 0 or epoch == plan.epochs
+            if validation is not None and due:
+                with within():
+                    at_once = plan.micro_batch_size or plan.batch_size
+                    evaluation = evaluate(model, validation, plan.task, at_once)
+            history.append([loss, *evaluation])
+            if checkpoint is not None and epoch % plan.checkpoint_every == 0:
+                states = {key: value.state_dict() for key, value in resumables.items()}
+                write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
+            progress.show(epoch, loss, first)
     return _history(history)
 
 
@@ -279,17 +268,25 @@ def _history(rows: list[list[float]]) -> pd.DataFrame:
 def evaluate(
     model: nn.Module, examples: ExampleSource, task: str, batch_size: int | None = None
 ) -> tuple[float, float]:
-    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once."""
-    was_training = model.training
-    model.eval()
+    """Loss and accuracy (NaN for auto-encoding) of `model` on `examples`, in batches or at once.
+
+    The model is at rest meanwhile; then each of its layers is in the mode it was in.
+
+    Raises
+    ------
+    BadInputError
+        When the batch size is not a whole number from 1 on.
+    """
+    if batch_size is not None:
+        check_counts("evaluation", batch_size=batch_size)
     loss, right = 0.0, 0
-    for start in range(0, len(examples), batch_size or len(examples)):
-        part = examples.rows(slice(start, start + (batch_size or len(examples))))
-        outputs = model(part.inputs)
-        loss += float(_loss(outputs, part, task)) * len(part) / len(examples)
-        if task != "autoencoding":
-            right += int((outputs.argmax(1) == part.classes).sum())
-    model.train(was_training)
+    with at_rest(model):
+        for start in range(0, len(examples), batch_size or len(examples)):
+            part = examples.rows(slice(start, start + (batch_size or len(examples))))
+            outputs = model(part.inputs)
+            loss += float(_loss(outputs, part, task)) * len(part) / len(examples)
+            if task != "autoencoding":
+                right += int((outputs.argmax(1) == part.classes).sum())
     return loss, math.nan if task == "autoencoding" else right / len(examples)
 
 
@@ -337,22 +334,12 @@ def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None
         return [None]
     generator = torch.Generator().manual_seed(_seed_of(plan, epoch))
     order = torch.randperm(samples, generator=generator)
-    return list(torch.split(order, plan.batch_size))
+    return list(torch.split(order, int(plan.batch_size)))
 
 
 def _seed_of(plan: TrainingPlan, epoch: int) -> int:
     """One seed per epoch, so that a resumed training draws as an undisturbed one does."""
     return plan.seed * 1_000_003 + epoch
-
-
-@contextmanager
-def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        yield
 
 
 def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
@@ -370,6 +357,17 @@ def _check_examples(examples: ExampleSource, name: str) -> None:
             expected="at least one example, each with its class",
             remedy="Enlarge the training split, or give one class per example.",
         )
+
+
+def _check_plan(plan: TrainingPlan, name: str) -> None:
+    check_choice(name, "task", plan.task, get_args(Task))
+    check_choice(name, "precision", plan.precision, get_args(Precision))
+    check_positive(name, learning_rate=plan.learning_rate)
+    counts = ("epochs", "batch_size", "micro_batch_size", "evaluate_every", "checkpoint_every")
+    for field in counts:
+        value = getattr(plan, field)
+        if value is not None or field not in ("batch_size", "micro_batch_size"):
+            check_counts(name, **{field: value})
 
 
 def _resume(

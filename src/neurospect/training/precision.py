@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+
+from neurospect.training.checks import check_choice
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -26,7 +28,13 @@ def computing_in(precision: Precision, model: nn.Module, device: torch.device) -
         With parameters in single precision, which they keep.
     device
         Where the model is.
+
+    Raises
+    ------
+    BadInputError
+        When the precision is not known.
     """
+    check_choice("training", "precision", precision, get_args(Precision))
     if precision == "float32":
         yield
         return

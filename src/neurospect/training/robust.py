@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Unpack
 
 import pandas as pd
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from neurospect.errors import BadInputError
+from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.examples_at_hand import Keeping, train_with_loss
 from neurospect.training.input_noise import adversarial_noise, random_noise
 from neurospect.training.loop import Examples, ExampleSource, TrainingPlan, of_examples
@@ -85,7 +84,7 @@ def train_random_noise(
     Raises
     ------
     BadInputError
-        Before the training, when `epsilon` is not positive.
+        Before the training, when `epsilon` is not positive; then as in `train`.
     """
     check_noise(epsilon=epsilon)
 
@@ -135,10 +134,12 @@ def train_pgd(
     Raises
     ------
     BadInputError
-        Before the training, when `epsilon` or `step_size` is not positive or there are no steps.
+        Before the training, when `epsilon` or `step_size` is not positive, or `steps` not a whole
+        number from 1 on; then as in `train`.
     """
     step_size = epsilon / 2 if step_size is None else step_size
-    check_noise(epsilon=epsilon, step_size=step_size, steps=steps)
+    check_noise(epsilon=epsilon, step_size=step_size)
+    check_counts("training with noise", steps=steps)
 
     def loss_of(part: Examples) -> Tensor:
         noise = adversarial_noise(
@@ -165,12 +166,5 @@ def check_noise(**numbers: float) -> None:
     BadInputError
         For the first such number.
     """
-    for field, value in numbers.items():
-        if not 0 < value < math.inf:
-            raise BadInputError(
-                "training with noise",
-                field,
-                found=value,
-                expected="a positive number",
-                remedy="Mend the number; to train without noise, use another way of training.",
-            )
+    remedy = "Mend the number; to train without noise, use another way of training."
+    check_positive("training with noise", remedy=remedy, **numbers)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
-
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+
+from neurospect.models.weights import weights_of
 
 
 def sum_of_squared_weights(model: nn.Module) -> Tensor:
-    """Sum the squares of all weights, that is of all parameters but biases and scales.
+    """Sum the squares of all weights, as `neurospect.models.weights.weights_of` tells them.
 
-    Where a weight is made from other parameters (weight normalisation), the weight itself counts.
+    Where a weight is made from other parameters (weight normalisation), the weight itself counts;
+    one that layers share counts once.
 
     Returns
     -------
     torch.Tensor
         A scalar that can be differentiated; a Gaussian prior on the weights times it is their
         negative log density, up to a constant.
+
+    Raises
+    ------
+    BadInputError
+        When a weight is normalised by a hook.
     """
-    squares = [weight.square().sum() for weight in _weights(model)]
-    return torch.stack(squares).sum() if squares else torch.zeros(())
-
-
-def _weights(model: nn.Module) -> Iterator[Tensor]:
-    seen: set[int] = set()
-    for module in model.modules():
-        if isinstance(module, ParametrizationList):
+    squares = []
+    shared: set[int] = set()
+    for _, _, weight in weights_of(model):
+        if id(weight) in shared:
             continue
-        for parameter in module.parameters(recurse=False):
-            if parameter.ndim >= 2 and id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield parameter
-        if is_parametrized(module):
-            parametrizations = cast(nn.ModuleDict, module.parametrizations)
-            made = [getattr(module, name) for name in parametrizations]
-            yield from (weight for weight in made if weight.ndim >= 2)
+        if isinstance(weight, nn.Parameter):
+            shared.add(id(weight))
+        squares.append(weight.square().sum())
+    return torch.stack(squares).sum() if squares else torch.zeros(())

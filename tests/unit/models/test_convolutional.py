@@ -1,5 +1,7 @@
 """Convolutions over grids, the networks made of them, and all-convolutional networks."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.signal import correlate
 from torch import nn
 
+from neurospect.errors import BadInputError
 from neurospect.models.all_convolutional import all_convolutional
 from neurospect.models.cnn import cnn
 from neurospect.models.convolutions import Convolution
@@ -170,6 +173,37 @@ def test_pooling_averages_and_drops_what_is_left_over():
     maps = model.encoder[0](noise(1, 1, 5, 4))
     expected = maps[..., :4, :].reshape(1, 3, 2, 2, 2, 2).mean((3, 5))
     torch.testing.assert_close(model.encoder(noise(1, 1, 5, 4)), expected)
+
+
+@pytest.mark.parametrize("task", ["classification", "autoencoding"])
+@pytest.mark.parametrize("widths", [[4], [4, 5]])
+def test_a_network_that_is_not_refused_reads_every_value(task, widths):
+    found = {"refused": 0, "read": 0}
+    for kernel, stride, size in product(range(1, 6), range(1, 6), range(5, 14)):
+        layers = {"widths": widths, "kernel": kernel, "stride": stride}
+        try:
+            model = cnn(1, task, (size,), 2, activation="identity", **layers).double()
+        except BadInputError:
+            found["refused"] += 1
+            continue
+        found["read"] += 1
+        inputs = noise(1, size).requires_grad_()
+        model(inputs).square().sum().backward()
+        assert (inputs.grad != 0).all(), layers
+    assert min(found.values()) > 20
+
+
+def test_a_far_side_that_no_step_reaches_is_refused_though_the_kernel_fits():
+    """By autograd on PyTorch's own layer, the last row and column have no gradient."""
+    images = noise(1, 1, 5, 5).requires_grad_()
+    nn.Conv2d(1, 3, 2, 2).double()(images).square().sum().backward()
+    unread = images.grad[0, 0] == 0
+    assert unread[-1].all() and unread[:, -1].all() and not unread[:-1, :-1].any()
+    words = r"stride: found 2 with kernel 2, where convolution 1 reads \(5, 5\), expected a stride"
+    with pytest.raises(BadInputError, match=words):
+        cnn(2, "classification", (5, 5), 2, kernel=2, stride=2)
+    with pytest.raises(BadInputError, match=r"where convolution 2 reads \(3, 4\)"):
+        cnn(2, "classification", (6, 8), 2, widths=[3, 3], kernel=2, stride=2)
 
 
 def test_weight_normalisation_parts_length_and_direction_and_changes_no_output():

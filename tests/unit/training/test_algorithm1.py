@@ -162,6 +162,7 @@ def test_the_checkpoint_of_another_epsilon_is_not_used(tmp_path):
         ({"epsilon": -1.0}, "epsilon: found -1.0"),
         ({"epsilon": math.nan}, "epsilon: found nan"),
         ({"epsilon": 1.0, "hops": 0}, "hops: found 0"),
+        ({"epsilon": 1.0, "hops": 1.5}, "hops: found 1.5, expected a whole number"),
         ({"epsilon": 1.0, "weight_penalty": -1}, "weight_penalty: found -1"),
     ],
 )

@@ -82,6 +82,20 @@ def test_gradients_of_the_parameters_are_not_touched():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_running_statistics_are_not_touched_and_hooks_see_every_pass():
+    model, seen = (
+        nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Dropout(), nn.Linear(5, 3)),
+        [],
+    )
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    model[1].register_forward_hook(lambda *_: seen.append(1))
+    adversarial_noise(
+        model, torch.randn(8, 6), torch.arange(8) % 3, epsilon=1.0, steps=3, step_size=0.5
+    )
+    assert model.training and len(seen) == 3
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
+
+
 def test_random_noise_is_uniform_in_the_ball():
     """Then (length / ε) to the power of the dimensions is uniform, and directions are isotropic."""
     torch.manual_seed(0)
@@ -105,7 +119,8 @@ def test_the_ball_is_the_nearest_place_for_what_lies_outside(seed, epsilon):
 
 
 @pytest.mark.parametrize(
-    "options", [{"epsilon": 0.0}, {"epsilon": -1.0}, {"step_size": 0.0}, {"steps": 0}]
+    "options",
+    [{"epsilon": 0.0}, {"epsilon": -1.0}, {"step_size": 0.0}, {"steps": 0}, {"steps": 1.5}],
 )
 def test_noise_without_length_or_steps_is_refused(options):
     numbers = {"epsilon": 1.0, "steps": 2, "step_size": 0.5, **options}

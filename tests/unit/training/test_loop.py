@@ -1,4 +1,6 @@
 import copy
+import dataclasses
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from neurospect.training.loop import (
     HISTORY_COLUMNS,
     Examples,
     TrainingPlan,
+    TrainingStoppedError,
     evaluate,
     train,
 )
@@ -112,6 +115,47 @@ def test_evaluation_is_by_the_model_at_rest_and_leaves_its_mode():
     outputs = model[:-1](examples.inputs).detach()
     assert loss == pytest.approx(float(loss_by_hand(outputs, examples, "classification")), rel=1e-5)
     assert accuracy == float((outputs.argmax(1) == examples.classes).double().mean())
+
+
+def with_frozen_statistics():
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+    model[1].eval()
+    return model
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def test_evaluation_leaves_each_layer_in_its_mode_whatever_happens():
+    model = with_frozen_statistics()
+    evaluate(model, blobs(), "classification")
+    assert modes(model) == [True, True, False, True, True]
+    with pytest.raises(RuntimeError):
+        evaluate(model, Examples(torch.zeros(2, 99), torch.zeros(2)), "classification")
+    assert modes(model) == [True, True, False, True, True]
+
+
+def test_layers_frozen_in_a_model_in_training_mode_stay_so():
+    model = with_frozen_statistics()
+    passed = []
+    for module in model:
+        module.register_forward_hook(lambda own, *_: passed.append((type(own), own.training)))
+    train(model, blobs(), plan(evaluate_every=1), validation=blobs(seed=1))
+    assert (nn.BatchNorm1d, False) in passed and (nn.BatchNorm1d, True) not in passed
+    assert passed.count((nn.Dropout, True)) == passed.count((nn.Dropout, False)) == 5
+    assert model[1].num_batches_tracked == 0
+    assert modes(model) == [True, True, False, True, True]
+
+
+@pytest.mark.parametrize("learning_rate", [0.02, 1e30])
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_training_leaves_the_model_in_its_mode_also_where_it_is_ended(mode, learning_rate):
+    own = TrainingPlan("autoencoding", epochs=50, learning_rate=learning_rate)
+    model = model_for("autoencoding", dropout=0.5).train(mode)
+    with pytest.raises(TrainingStoppedError) if learning_rate > 1 else nullcontext():
+        train(model, blobs(), own)
+    assert modes(model) == [mode] * 5
 
 
 def test_evaluation_does_not_touch_the_training():
@@ -222,3 +266,44 @@ def test_examples_without_inputs_or_classes_are_refused(inputs, classes, words):
     examples = Examples(torch.zeros(inputs, 5), torch.zeros(classes, dtype=torch.long))
     with pytest.raises(BadInputError, match=words):
         train(model_for("classification"), examples, plan())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"micro_batch_size": -1}, "micro_batch_size: found -1, expected a whole number, 1 or"),
+        ({"micro_batch_size": 0}, "micro_batch_size: found 0"),
+        ({"batch_size": 0}, "batch_size: found 0"),
+        ({"batch_size": -5}, "batch_size: found -5"),
+        ({"batch_size": 2.5}, "batch_size: found 2.5"),
+        ({"evaluate_every": 0}, "evaluate_every: found 0"),
+        ({"evaluate_every": None}, "evaluate_every: found None"),
+        ({"checkpoint_every": 0}, "checkpoint_every: found 0"),
+        ({"epochs": True}, "epochs: found True"),
+        ({"precision": "float16"}, "precision: found 'float16', expected one of float32, bfloat16"),
+        ({"task": "clasification"}, "task: found 'clasification', expected one of autoencoding"),
+        ({"learning_rate": -0.1}, "learning_rate: found -0.1, expected a positive number"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused_before_any_work(tmp_path, options, words):
+    model = model_for("classification")
+    before = copy.deepcopy(model.state_dict())
+    wrong = dataclasses.replace(plan(), **options)
+    file = tmp_path / "checkpoint.pt"
+    with pytest.raises(BadInputError, match=f"digits: {words}"):
+        train(model, blobs(), wrong, validation=blobs(), checkpoint=file, name="digits")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not file.exists()
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    sizes = plan(batch_size=np.int64(16), micro_batch_size=np.int32(8))
+    found = train(model_for("classification"), blobs(), sizes)
+    expected = train(model_for("classification"), blobs(), plan(batch_size=16, micro_batch_size=8))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("batch_size", [0, -5, 1.5])
+def test_evaluation_in_batches_of_no_size_is_refused(batch_size):
+    with pytest.raises(BadInputError, match=f"batch_size: found {batch_size}"):
+        evaluate(model_for("classification"), blobs(), "classification", batch_size)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from interruptions import assert_an_interruption_changes_no_bit
 
+from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
 from neurospect.training.algorithm1 import train_algorithm1
 from neurospect.training.loop import Examples, TrainingPlan, train
@@ -82,6 +83,12 @@ def test_single_precision_is_left_alone(task):
     with computing_in("float32", model, CPU):
         inside = model(examples.inputs)
     assert torch.equal(inside, model(examples.inputs))
+
+
+def test_a_precision_that_is_not_known_is_refused():
+    computing = computing_in("float16", network(), CPU)
+    with pytest.raises(BadInputError, match="precision: found 'float16'"), computing:
+        pass
 
 
 @pytest.mark.parametrize("task", ["classification", "autoencoding"])

@@ -10,7 +10,7 @@ from torch import nn
 
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
-from neurospect.saliency import train_pgd, train_random_noise
+from neurospect.saliency import train_algorithm1, train_pgd, train_random_noise
 from neurospect.training.input_noise import adversarial_noise, random_noise
 from neurospect.training.loop import Examples, TrainingPlan, train
 from neurospect.training.robust import train_regularised
@@ -70,6 +70,45 @@ def test_pgd_training_is_adam_on_adversarial_inputs():
 
     plain_loop(expected, examples, attacked)
     assert same(trained, expected)
+
+
+def normalising_over_the_batch():
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)]
+    return nn.Sequential(*layers).double()
+
+
+def test_running_statistics_of_pgd_training_are_those_of_the_updates_alone():
+    examples, trained, expected = task(), *(normalising_over_the_batch() for _ in range(2))
+    train_pgd(trained, examples, PLAN, epsilon=0.7, steps=2, step_size=0.4)
+
+    def attacked(model):
+        return examples.inputs + adversarial_noise(
+            copy.deepcopy(model), examples.inputs, examples.classes,
+            epsilon=0.7, steps=2, step_size=0.4,
+        )  # fmt: skip
+
+    plain_loop(expected, examples, attacked)
+    assert same(trained, expected)
+    for mine, theirs in zip(trained.buffers(), expected.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert trained[1].num_batches_tracked == PLAN.epochs
+
+
+@pytest.mark.parametrize("one_pass", [False, True])
+def test_running_statistics_of_algorithm_1_count_each_update_once(one_pass):
+    model, seen = normalising_over_the_batch(), []
+    model[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    train_algorithm1(model, task(), PLAN, epsilon=0.7, hops=3, one_pass=one_pass)
+    # Behind the first, every update's own pass is the second of two where the noise takes one.
+    of_a_batch = [0, 1, 2] if one_pass else [0, 2, 4]
+    epochs = [seen[start :: len(seen) // PLAN.epochs] for start in of_a_batch]
+    mean = torch.zeros(5, dtype=torch.float64)
+    for hops in zip(*epochs, strict=True):
+        for values in hops:
+            mean = 0.9 * mean + 0.1 * values.mean(0)
+    torch.testing.assert_close(model[1].running_mean, mean)
+    assert model[1].num_batches_tracked == 3 * PLAN.epochs
 
 
 def test_the_weight_penalty_is_added_to_the_loss_but_not_to_what_is_reported():
@@ -156,4 +195,31 @@ def test_a_ball_without_a_radius_is_refused_before_any_work(way, epsilon):
     before = copy.deepcopy(model)
     with pytest.raises(BadInputError, match="epsilon: found"):
         way(model, task(), PLAN, epsilon=epsilon)
+    assert same(model, before)
+
+
+@pytest.mark.parametrize("steps", [0, 0.5, 2.5])
+def test_a_search_of_no_whole_number_of_steps_is_refused_before_any_work(steps):
+    asked = []
+    model = model_of()
+    model.register_forward_pre_hook(lambda *_: asked.append(1))
+    with pytest.raises(BadInputError, match=f"training with noise: steps: found {steps}"):
+        train_pgd(model, task(), PLAN, epsilon=0.5, steps=steps)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("way", "options", "misspelt"),
+    [
+        (train_pgd, {"epsilon": 0.5, "step": 0.01}, "step"),
+        (train_algorithm1, {"epsilon": 0.5, "hop": 9}, "hop"),
+        (train_random_noise, {"epsilon": 0.5, "validaton": task()}, "validaton"),
+        (train_regularised, {"weight_penalty": 0.0, "steps": 3, "epsilon": 5.0}, "epsilon, steps"),
+    ],
+)
+def test_a_misspelt_option_is_refused_before_any_work(way, options, misspelt):
+    model = model_of()
+    before = copy.deepcopy(model)
+    with pytest.raises(BadInputError, match=f"options: found {misspelt}, expected options of this"):
+        way(model, task(), PLAN, **options)
     assert same(model, before)
