@@ -166,7 +166,6 @@ def _curves(
     fractions: Sequence[float],
     temperature: float,
 ) -> pd.DataFrame:
-    model.eval()
     fill = held["training"].inputs.mean(0)
     at = sorted({0.0, *fractions, 1.0})
     test = held["test"]

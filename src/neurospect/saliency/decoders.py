@@ -22,6 +22,7 @@ from neurospect.training.algorithm1 import train_algorithm1
 from neurospect.training.compute import prepare_compute
 from neurospect.training.examples_at_hand import Keeping
 from neurospect.training.loop import ExampleSource, TrainingPlan, evaluate
+from neurospect.training.modes import at_rest
 from neurospect.training.robust import train_pgd, train_random_noise, train_regularised
 from neurospect.training.temperature_scaling import BOUNDS, fit_temperature
 
@@ -233,9 +234,9 @@ def scores(
 @torch.no_grad()
 def logits_of(model: nn.Module, examples: ExampleSource, at_once: int) -> Tensor:
     """Logits of all examples, so many at once, shape (examples, classes)."""
-    model.eval()
     parts = batches(len(examples), at_once)
-    return torch.cat([model(examples.rows(part).inputs) for part in parts])
+    with at_rest(model):
+        return torch.cat([model(examples.rows(part).inputs) for part in parts])
 
 
 def read_decoder(

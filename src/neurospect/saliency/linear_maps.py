@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from neurospect.errors import BadInputError
+from neurospect.training.modes import at_rest
 
 
 def linear_weights(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
@@ -17,7 +18,7 @@ def linear_weights(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
     Parameters
     ----------
     model
-        From (examples, *input shape) to logits, linear up to a constant.
+        From (examples, *input shape) to logits, linear up to a constant; at rest meanwhile.
     input_shape
         Sizes of one example.
 
@@ -37,7 +38,7 @@ def linear_weights(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
     probes[0] = 0
     probes.requires_grad_()
     frozen = {name: value.detach() for name, value in model.named_parameters()}
-    with torch.enable_grad():
+    with at_rest(model), torch.enable_grad():
         logits = functional_call(model, frozen, (probes,))
     weights = torch.stack(
         [torch.autograd.grad(row.sum(), probes, retain_graph=True)[0] for row in logits.unbind(1)],

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
+from neurospect.training.modes import at_rest
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def removal_curves(
     Parameters
     ----------
     model
-        From (examples, *input shape) to logits; in the mode it is in.
+        From (examples, *input shape) to logits; at rest (`eval`) meanwhile.
     inputs, classes
         Shapes (examples, *input shape) and (examples,).
     maps
@@ -132,7 +133,8 @@ def removal_curves(
             filled = torch.zeros_like(inputs) + torch.as_tensor(fill).to(inputs)
             marked = replace_by_rank(torch.zeros_like(inputs), maps, fraction, fill=1.0)
             shown = torch.where(marked.bool(), inputs, filled)
-        logits = torch.cat([model(part) for part in torch.split(shown, examples_at_once)])
+        with at_rest(model):
+            logits = torch.cat([model(part) for part in torch.split(shown, examples_at_once)])
         probabilities = (logits.double() / temperature).softmax(1)
         curves.append(probabilities.gather(1, classes[:, None])[:, 0].cpu().numpy())
     return np.stack(curves, axis=1)

@@ -23,6 +23,7 @@ from neurospect.errors import BadInputError
 from neurospect.saliency.criteria import pearson
 from neurospect.saliency.maps import saliency_maps
 from neurospect.training.loop import Examples, TrainingPlan, evaluate, train
+from neurospect.training.modes import at_rest
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def layers_in_order(model: nn.Module, inputs: Tensor) -> list[str]:
     Parameters
     ----------
     model
-        Any.
+        Any; at rest (`eval`) meanwhile.
     inputs
         A few examples to pass through it.
 
@@ -203,7 +204,7 @@ def layers_in_order(model: nn.Module, inputs: Tensor) -> list[str]:
         module.register_forward_pre_hook(partial(note, name)) for name, module in modules.items()
     ]
     try:
-        with torch.no_grad():
+        with at_rest(model), torch.no_grad():
             model(inputs)
     finally:
         for handle in handles:

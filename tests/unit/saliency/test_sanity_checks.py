@@ -11,6 +11,7 @@ from torch import nn
 from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks
 from neurospect.errors import BadInputError
 from neurospect.models.registry import build_model
+from neurospect.saliency.linear_maps import linear_weights
 from neurospect.saliency.maps import METHODS, register_map_method
 from neurospect.saliency.sanity_checks import (
     RANDOMISED_COLUMNS,
@@ -186,6 +187,17 @@ def test_every_parameter_of_every_family_is_reached(family, shape, more):
     ]
     assert table["layer"].tolist() == varied
     assert (table["correlation"] < 0.999).all()
+
+
+def test_looking_at_a_model_in_training_leaves_it_as_it_was():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Dropout(0.5), nn.Linear(6, 3)).train()
+    before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    assert layers_in_order(model, torch.randn(1, 6, generator=torch.Generator())) == ["0", "2"]
+    assert linear_weights(model, (6,)).shape == (3, 6)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(module.training for module in model.modules())
 
 
 def test_an_unknown_mode_is_refused():

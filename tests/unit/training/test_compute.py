@@ -70,6 +70,7 @@ def test_the_log_says_where_and_with_how_many_threads(report):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_is_refused_where_there_is_none():
     before = torch.get_num_threads()
+    torch.use_deterministic_algorithms(False)
     with pytest.raises(BadInputError, match="config: device: found cuda, but PyTorch sees no CUDA"):
         prepare_compute("cuda", before + 1)
     assert torch.get_num_threads() == before
