@@ -29,6 +29,7 @@ rule build_task_maps:
     input:
         unpack(mask_of_task_maps),
         maps=task_map_files_of_batch,
+        contrasts=lists_of_contrasts,
     output:
         maps=f"{TASK_MAPS}/batch-{{batch}}/maps.npy",
         mask=f"{TASK_MAPS}/batch-{{batch}}/mask.nii.gz",

@@ -1,7 +1,9 @@
 """Train a model anew under permuted labels, and measure how the groups' spectra differ."""
 
+from pathlib import Path
 from typing import Any
 
+from neurospect.arrays.checkpoints import remove_checkpoint
 from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.cohorts.cohort import read_cohort
 from neurospect.preprocess.splits import read_splits
@@ -13,7 +15,9 @@ from neurospect.training.loop import TrainingPlan
 
 def main(snakemake: Any) -> None:
     params, files = snakemake.params, snakemake.input
-    with recorded_job(snakemake):
+    with recorded_job(snakemake) as job:
+        made = Path(snakemake.output.retrainings)
+        checkpoint = made.with_name(f"unfinished_{made.stem}.pt")
         examples = files.get("examples")
         cohort = read_cohort(files.participants, files.array, files.description, examples)
         splits = read_splits(files.splits, cohort.participants, cohort.family_columns)
@@ -49,8 +53,11 @@ def main(snakemake: Any) -> None:
             device=params.device,
             threads=snakemake.threads,
             name="{experiment} {panel} seed {seed}".format(**snakemake.wildcards),
+            checkpoint=checkpoint,
+            identity=job.recipe,
         )
-        write_datatree(snakemake.output.retrainings, retrainings)
+        write_datatree(made, retrainings)
+        remove_checkpoint(checkpoint)
 
 
 if "snakemake" in globals():

@@ -148,6 +148,12 @@ def task_map_files_of_batch(wildcards):
     return [shown(file) for example in batch for file in example.files]
 
 
+def lists_of_contrasts(wildcards):
+    """Files whose names of contrasts decided which maps a batch reads, and with which sign."""
+    batch = batches_of_task_maps(wildcards.cohort)[int(wildcards.batch)]
+    return [shown(each.named_by) for each in batch if each.named_by is not None]
+
+
 def mask_of_task_maps(wildcards):
     mask = SETTINGS.config.task_maps.mask
     return {"mask": mask} if mask else {}

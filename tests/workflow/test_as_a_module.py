@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -62,7 +61,7 @@ def test_a_module_is_planned_and_run_and_audited(project: Project):
     assert re.search(r"^neurospect_train +2$", planned.stdout, re.MULTILINE)
     made = project.asked("--", f"{PREPARED}/participants.tsv")
     assert made.returncode == 0, made.stdout
-    inside = replace(project, root=project.root / "neurospect")
+    inside = Checkout(project.root / "neurospect")
     audited = inside.run([sys.executable, "-m", "neurospect.cli", "audit", f"../{PREPARED}"])
     assert audited.returncode == 0, audited.stdout
 

@@ -22,6 +22,9 @@ class TaskMapFiles:
         3-D NIfTIs; the map is their mean.
     negated
         Whether the files hold the opposite contrast, so that their mean changes its sign.
+    named_by
+        The file by whose names of contrasts `files` and `negated` were chosen; None where no file
+        names them.
     """
 
     participant_id: str
@@ -29,3 +32,4 @@ class TaskMapFiles:
     contrast: str
     files: tuple[Path, ...]
     negated: bool = False
+    named_by: Path | None = None

@@ -47,7 +47,8 @@ def diagnosed_participants(
         Entry of the diagnosis column: name of the group, such as `{"Patient": "patient"}`. Who
         has another entry is left out. None, or no entry at all, keeps all as they stand.
     keep
-        Further columns of the file to keep, under their own names.
+        Further columns of the file to keep, under their own names; what they hold is said as in
+        the JSON file beside it (`sidecar_of`), where that says it.
     complete
         Columns of the file without which a participant is left out, beside diagnosis and sex.
     bids_labels
@@ -105,6 +106,11 @@ def diagnosed_participants(
     return made, {name: said[name] for name in made.columns}, exclusions
 
 
+def sidecar_of(path: str | Path) -> Path:
+    """Return where the JSON file lies that may describe the columns of a table."""
+    return Path(path).with_suffix(".json")
+
+
 def _of_groups(
     path: Path, table: pd.DataFrame, column: str, groups: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[Exclusion]]:
@@ -146,7 +152,7 @@ def _descriptions(path: Path, names: Sequence[str]) -> dict[str, str]:
     """Say what columns hold, in the words of participants.json where it has any."""
     plain = {name: f"Column {name} of {path.name}" for name in names}
     try:
-        sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        sidecar = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return plain
     said = {name: sidecar.get(name) for name in names} if isinstance(sidecar, dict) else {}

@@ -17,7 +17,11 @@ from neurospect.cohorts.aseg_stats import read_aseg_rows, read_aseg_stats
 from neurospect.cohorts.bids_names import is_plain_name
 from neurospect.cohorts.cohort import Cohort, describe
 from neurospect.cohorts.cohort_checks import PARTICIPANT
-from neurospect.cohorts.diagnosed_participants import CLASSES, diagnosed_participants
+from neurospect.cohorts.diagnosed_participants import (
+    CLASSES,
+    diagnosed_participants,
+    sidecar_of,
+)
 from neurospect.cohorts.shared_features import common_features, reasons_to_drop
 from neurospect.errors import BadInputError
 
@@ -136,6 +140,8 @@ def aseg_stats_file(folder: str | Path, participant: str) -> Path:
 def raw_files(settings: Mapping[str, Any]) -> list[Path]:
     """Return the table of participants, then the table of volumes or every aseg.stats.
 
+    Last comes the JSON file beside the table of participants, where there is one.
+
     Raises
     ------
     BadInputError
@@ -148,7 +154,9 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
         folder = Path(settings["folder"])
         names = filter(is_plain_name, _subjects(folder))
         volumes = [aseg_stats_file(folder, name) for name in names]
-    return [Path(settings["participants"]), *volumes]
+    participants = Path(settings["participants"])
+    sidecar = sidecar_of(participants)
+    return [participants, *volumes, *([sidecar] if sidecar.is_file() else [])]
 
 
 def places(files: Sequence[str | Path]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from neurospect.errors import BadInputError
 
+# Where an analysis lists its contrasts, one name a line, in the order of the copes.
+CONTRASTS = "Contrasts.txt"
 # The class of each example is its task; what is read of each is its contrast, or their mean.
 TASK_CONTRASTS = {
     "WM": ("2BK-0BK",),
@@ -86,7 +88,7 @@ def cope_numbers(analysis: str | Path, task: str) -> tuple[dict[str, int], Path 
         If the file that counts cannot be read, or gives one name two numbers.
     """
     published = {name: number for number, name in enumerate(PUBLISHED_ORDER[task], start=1)}
-    listed = Path(analysis) / "Contrasts.txt"
+    listed = Path(analysis) / CONTRASTS
     if listed.is_file():
         lines = _text(listed).splitlines()
         return _numbered(listed, [(n, line.strip()) for n, line in enumerate(lines, 1)]), listed

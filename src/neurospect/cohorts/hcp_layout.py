@@ -123,16 +123,18 @@ def _tasks_of(
     exclusions: list[Exclusion] = []
     for task in TASK_CONTRASTS:
         try:
-            files, negated = _files_of(task_folder(root, subject, task, smoothing), task, statistic)
+            found = _files_of(task_folder(root, subject, task, smoothing), task, statistic)
         except BadInputError as fault:
             exclusions.append(_left_out(subject, fault, f"task {task}"))
         else:
-            examples.append(TaskMapFiles(subject, task, contrast_label(task), files, negated))
+            examples.append(TaskMapFiles(subject, task, contrast_label(task), *found))
     return examples, exclusions
 
 
-def _files_of(analysis: Path, task: str, statistic: str) -> tuple[tuple[Path, ...], bool]:
-    """Return the files of a task's contrasts, and whether they hold the opposite ones."""
+def _files_of(
+    analysis: Path, task: str, statistic: str
+) -> tuple[tuple[Path, ...], bool, Path | None]:
+    """Return the files of a task's contrasts, whether they hold the opposite ones, who says so."""
     if not analysis.is_dir():
         raise BadInputError(
             analysis,
@@ -149,7 +151,7 @@ def _files_of(analysis: Path, task: str, statistic: str) -> tuple[tuple[Path, ..
             files = tuple(cope_map(analysis, numbers[name], statistic) for name in wanted)
             absent = [path for path in files if not path.is_file()]
             if not absent:
-                return files, negated
+                return files, negated, source
             missing += absent
     if missing:
         raise BadInputError(

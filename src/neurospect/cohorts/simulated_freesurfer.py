@@ -120,7 +120,7 @@ def simulated_freesurfer_files(folder: str | Path, participants: int) -> list[Pa
 
 
 def raw_files(settings: Mapping[str, Any]) -> list[Path]:
-    """List what the cohort is read from: the table of participants and every aseg.stats.
+    """List what the cohort is read from: the participants, every aseg.stats, what columns hold.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def raw_files(settings: Mapping[str, Any]) -> list[Path]:
         folder, and participants, their number; the files need not be written yet.
     """
     files = simulated_freesurfer_files(settings["folder"], settings["participants"])
-    return [files[1], *files[4:]]
+    return [files[1], *files[4:], files[2]]
 
 
 def places(files: Sequence[str | Path]) -> dict[str, str]:

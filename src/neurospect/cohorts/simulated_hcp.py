@@ -23,6 +23,7 @@ from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.cohorts.cohort import BIDS_VERSION, write_description
 from neurospect.cohorts.cohort_checks import PARTICIPANT
 from neurospect.cohorts.hcp_contrasts import (
+    CONTRASTS,
     PUBLISHED_ORDER,
     TASK_CONTRASTS,
     contrast_label,
@@ -133,7 +134,7 @@ def simulated_hcp_files(folder: str | Path, participants: int) -> list[Path]:
     for number, participant in enumerate(simulated_ids(participants)):
         for task in TASK_CONTRASTS:
             analysis = task_folder(root, participant, task)
-            files.append(analysis / "Contrasts.txt")
+            files.append(analysis / CONTRASTS)
             files += [cope_map(analysis, cope) for _, cope in _written(task, number)]
     return files
 
@@ -148,7 +149,8 @@ def simulated_task_maps(folder: str | Path, participants: int) -> list[TaskMapFi
             wanted = tuple(map(opposite, names)) if negated else names
             analysis = task_folder(folder, participant, task)
             files = tuple(cope_map(analysis, copes[name]) for name in wanted)
-            examples.append(TaskMapFiles(participant, task, contrast_label(task), files, negated))
+            label, named_by = contrast_label(task), analysis / CONTRASTS
+            examples.append(TaskMapFiles(participant, task, label, files, negated, named_by))
     return examples
 
 
@@ -189,7 +191,7 @@ def _maps(
 
 
 def _write_analysis(analysis: Path, task: str, number: int, maps: Maps, grid: VoxelGrid) -> None:
-    write_text(analysis / "Contrasts.txt", "\n".join(_listed(task, number)) + "\n")
+    write_text(analysis / CONTRASTS, "\n".join(_listed(task, number)) + "\n")
     for name, cope in _written(task, number):
         volume = grid.whole(maps[name].astype(np.float32))
         image = nibabel.Nifti1Image(volume, grid.affine)  # type: ignore[no-untyped-call]

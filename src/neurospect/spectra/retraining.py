@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.arrays.relabelings import relabelings
 from neurospect.errors import BadInputError
 from neurospect.spectra.exchangeable_samples import exchange_of
@@ -18,6 +21,9 @@ from neurospect.spectra.label_permutation import group_differences, labels_are_t
 from neurospect.spectra.monitored_training import Monitoring, train_with_spectra
 
 log = logging.getLogger(__name__)
+
+# By weight: log-ratios, and whether the singular value is above its noise floor.
+Differences = dict[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 
 def retrained_differences(
@@ -30,6 +36,8 @@ def retrained_differences(
     seed: int,
     monitoring: Monitoring,
     name: str = "retraining",
+    checkpoint: str | Path | None = None,
+    identity: str = "",
     **training: Any,
 ) -> xr.DataTree:
     """Train anew with permuted labels, and measure the same difference each time.
@@ -38,7 +46,8 @@ def retrained_differences(
     strata and between whole families; group and class stay where they are, so both are permuted
     together and all else (start, order, sizes, blocks) is as before. Under the null hypothesis that
     the data do not depend on the labels, the training that was observed is one of these, and a test
-    over them is exact although the labels were learnt.
+    over them is exact although the labels were learnt. Interrupted and called again with the same
+    arguments, it trains what was not finished, and gives the same bits.
 
     Parameters
     ----------
@@ -54,6 +63,11 @@ def retrained_differences(
         Of the permutations.
     name
         For the progress lines.
+    checkpoint
+        Where to keep what retrainings gave between calls; removed at the end by the caller.
+    identity
+        What is trained, and on which data; a checkpoint of another identity, seed or pair of groups
+        is not used.
     **training
         Whatever else `train_with_spectra` was given.
 
@@ -64,12 +78,20 @@ def retrained_differences(
         retraining, and whether the singular value of both groups together is above its noise floor.
         No weights where the model did not learn to tell the groups apart: their labels can be
         permuted without training.
+
+    Raises
+    ------
+    BadInputError
+        Before any training, when the checkpoint cannot be read; and as `train_with_spectra` does.
     """
     if labels_are_target(blocks, groups) == "no":
         log.info("%s: labels were not learnt, so nothing is trained anew", name)
         return xr.DataTree(name="retrainings")
-    found: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_]]]] = {}
+    whose = {"identity": identity, "seed": seed, "groups": list(groups)}
+    finished = {} if checkpoint is None else _finished(Path(checkpoint), whose)
     for number in numbers:
+        if number in finished:
+            continue
         places = permuted_places(participants, groups, monitoring, [seed, number])
         again = train_with_spectra(
             participants,
@@ -79,18 +101,53 @@ def retrained_differences(
             name=f"{name}, retraining {number}",
             **training,
         )
-        for weight, difference in group_differences(again.blocks, groups).items():
-            found.setdefault(weight, []).append(difference)
+        finished[number] = group_differences(again.blocks, groups)
+        if checkpoint is not None:
+            write_checkpoint(checkpoint, {**whose, "differences": _as_tensors(finished)})
+    found = [finished[number] for number in numbers]
     nodes: dict[str, xr.Dataset] = {}
-    for weight, differences in found.items():
+    for weight in found[0] if found else ():
         steps = blocks[weight]["step"].values
-        ratios, above = (np.stack(each) for each in zip(*differences, strict=True))
+        ratios, above = map(np.stack, zip(*(each[weight] for each in found), strict=True))
         dims = ("permutation", "step", "rank")
         nodes[f"/{weight}"] = xr.Dataset(
             {"permuted": (dims, ratios), "above": (dims, above.astype(np.int8))},
             coords={"permutation": list(numbers), "step": steps},
         )
     return xr.DataTree.from_dict(nodes, name="retrainings")
+
+
+def _as_tensors(finished: Mapping[int, Differences]) -> dict[int, dict[str, list[torch.Tensor]]]:
+    """Hold retrainings as a checkpoint can, by number and weight."""
+    return {
+        number: {weight: [torch.from_numpy(part) for part in both] for weight, both in each.items()}
+        for number, each in finished.items()
+    }
+
+
+def _finished(checkpoint: Path, whose: Mapping[str, Any]) -> dict[int, Differences]:
+    """Differences that a checkpoint holds, by number; none where it is of other retrainings."""
+    content = own_checkpoint(checkpoint, whose)
+    if content is None:
+        return {}
+    try:
+        found = {
+            int(number): {
+                str(weight): (ratios.numpy(), above.numpy())
+                for weight, (ratios, above) in each.items()
+            }
+            for number, each in content["differences"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            checkpoint,
+            "checkpoint",
+            found=f"no differences of groups ({type(error).__name__}: {error})",
+            expected="those of the retrainings that were finished",
+            remedy="Delete it: all are then trained anew.",
+        ) from error
+    log.info("going on from %s, after %d retrainings", checkpoint, len(found))
+    return found
 
 
 def permuted_places(

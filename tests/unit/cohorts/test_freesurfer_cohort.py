@@ -324,6 +324,15 @@ def test_raw_files_are_the_table_of_participants_and_every_aseg_stats(tmp_path: 
         raw_files({**settings, "folder": subjects / "fsaverage"})
 
 
+def test_what_says_what_columns_hold_is_a_raw_file_where_it_is_there(tmp_path: Path) -> None:
+    put_subject(tmp_path / "subjects", "sub-02")
+    settings = {"participants": put_people(tmp_path), "folder": tmp_path / "subjects"}
+    without, sidecar = raw_files(settings), tmp_path / "participants.json"
+    sidecar.write_text('{"age": {"Description": "Years"}}')
+    assert raw_files(settings) == [*without, sidecar]
+    assert places(raw_files(settings)) == places(without)
+
+
 @pytest.mark.parametrize("source", ["folder", "table"])
 def test_the_places_of_raw_files_are_those_of_the_settings(tmp_path: Path, source: str) -> None:
     put_subject(tmp_path / "subjects", "sub-02")

@@ -100,6 +100,19 @@ def test_without_a_list_of_contrasts_the_published_order_counts(tmp_path: Path) 
     assert examples[3].contrast == "MATH-STORY"
 
 
+def test_the_file_that_names_the_contrasts_is_told(tmp_path: Path) -> None:
+    """What it says decides which maps are read and with which sign, so it is raw data as well."""
+    put_subject(tmp_path, "100307")
+    assert {each.named_by for each in find_task_maps(tmp_path, ["100307"])[0]} == {None}
+    folder = analysis(tmp_path, "100307", "SOCIAL")
+    design, listed = folder / "design.con", folder / "Contrasts.txt"
+    for path, text in ((design, "/ContrastName2\tTOM-RANDOM\n"), (listed, "RANDOM-TOM\n")):
+        path.write_text(text)
+        (example,), _ = one(tmp_path, "SOCIAL")
+        assert example.named_by == path
+    assert example.negated
+
+
 def test_a_list_of_contrasts_wins_over_the_published_order(tmp_path: Path) -> None:
     put_subject(tmp_path, "100307")
     folder = analysis(tmp_path, "100307", "SOCIAL")

@@ -146,7 +146,7 @@ def test_diagnosis_sex_and_site_are_crossed(people):
 
 def test_a_participant_is_the_same_whatever_the_number_of_others(simulated, tmp_path):
     simulate_freesurfer(tmp_path, participants=16, seed=1)
-    for path in raw_files({"folder": tmp_path, "participants": 16})[1:]:
+    for path in raw_files({"folder": tmp_path, "participants": 16})[1:-1]:
         assert path.read_bytes() == (simulated / path.relative_to(tmp_path)).read_bytes()
 
 

@@ -7,6 +7,7 @@ import torch
 import xarray as xr
 from scipy import stats
 
+from neurospect.arrays.checkpoints import write_checkpoint
 from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.errors import BadInputError
 from neurospect.spectra.label_permutation import permuted_differences
@@ -67,7 +68,7 @@ def observed(participants, array, monitoring=MONITORING, **options):
 def retrained(blocks, participants, array, numbers, monitoring=MONITORING, **options):
     return retrained_differences(
         blocks, participants, array, ["a", "b"],
-        numbers=numbers, seed=0, monitoring=monitoring, **{**OPTIONS, **options},
+        **{"numbers": numbers, "seed": 0, "monitoring": monitoring, **OPTIONS, **options},
     )  # fmt: skip
 
 
@@ -132,6 +133,66 @@ def test_a_retraining_does_not_depend_on_its_batch_or_on_how_many_there_are():
     other = gather_retrainings(in_pass, blocks, parts)
     for name in whole.children:
         xr.testing.assert_identical(one[name].to_dataset(), other[name].to_dataset())
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Names of the trainings that were begun; the one named in `stop` ends with an interruption."""
+    begun = {"names": [], "stop": None}
+
+    def counted(*arguments, name, **options):
+        begun["names"].append(name)
+        if name == begun["stop"]:
+            raise Interruption
+        return train_with_spectra(*arguments, name=name, **options)
+
+    monkeypatch.setattr("neurospect.spectra.retraining.train_with_spectra", counted)
+    return begun
+
+
+@pytest.mark.parametrize("finished", [0, 2])
+def test_interrupted_retrainings_train_only_the_rest_and_end_with_the_same_bits(
+    tmp_path, trainings, finished
+):
+    participants, array = prepared()
+    _, blocks = observed(participants, array)
+    write_datatree(tmp_path / "whole.nc", retrained(blocks, participants, array, [4, 5, 6]))
+    kept = {"checkpoint": tmp_path / "unfinished.pt", "identity": "recipe"}
+    every = [f"retraining, retraining {number}" for number in (4, 5, 6)]
+    trainings["stop"] = every[finished]
+    with pytest.raises(Interruption):
+        retrained(blocks, participants, array, [4, 5, 6], **kept)
+    trainings.update(names=[], stop=None)
+    write_datatree(
+        tmp_path / "resumed.nc", retrained(blocks, participants, array, [4, 5, 6], **kept)
+    )
+    assert trainings["names"] == every[finished:]
+    assert (tmp_path / "resumed.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_finished_retrainings_of_another_identity_or_seed_are_not_used(tmp_path, trainings):
+    participants, array = prepared()
+    _, blocks = observed(participants, array)
+    kept = {"checkpoint": tmp_path / "unfinished.pt"}
+    for options in ({"identity": "recipe"}, {"identity": "other"}, {"seed": 1}):
+        trainings["names"].clear()
+        retrained(blocks, participants, array, [4], **kept, **options)
+        assert len(trainings["names"]) == 1
+
+
+def test_a_checkpoint_that_holds_no_retrainings_is_refused_before_any_training(tmp_path, trainings):
+    participants, array = prepared()
+    _, blocks = observed(participants, array)
+    whose = {"identity": "", "seed": 0, "groups": ["a", "b"]}
+    for content in ({}, {"differences": [4]}, {"differences": {4: {"0.weight": [1.0, 2.0]}}}):
+        write_checkpoint(tmp_path / "unfinished.pt", {**whose, **content})
+        with pytest.raises(BadInputError, match="checkpoint: found no differences"):
+            retrained(blocks, participants, array, [4], checkpoint=tmp_path / "unfinished.pt")
+    assert trainings["names"] == []
 
 
 def test_retrainings_have_the_format_of_permuted_differences(tmp_path):
