@@ -7,6 +7,7 @@ job that is run again elsewhere, on the same bytes, has the same id.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -93,6 +94,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("recipe", "environment", "slurm_job_id", "results"), (str, NoneType)),
     "seed": (int, str, NoneType),
 }
+_TYPES_OF_RECORD = {**_TYPES, "recipe": _TEXT}
+_OF_TEXTS = ("modules", "wildcards", "versions")
 # Left out where they say nothing, as in records that were written before there were such fields.
 _OPTIONAL = frozenset({"results"})
 _TYPE_NAMES = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
@@ -166,11 +169,12 @@ def read_record(path: str | Path) -> Record:
         The file cannot be read, is not JSON, or is not a record of this format.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except OSError as error:
         found = "a link to nothing" if Path(path).is_symlink() else error.strerror
         raise _not_a_record(path, "file", found, "a readable file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_a_record(path, "JSON", error, "one JSON object") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
@@ -271,10 +275,19 @@ def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Par
         found = "no such field" if name in names else "a field that no record has"
         raise _not_a_record(path, f"{where}.{name}", found, ", ".join(sorted(names)))
     for name, value in content.items():
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in _TYPES[name])
+        types = (_TYPES_OF_RECORD if kind is Record else _TYPES)[name]
+        if not isinstance(value, types) or isinstance(value, bool):
+            kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in types)
             raise _not_a_record(path, f"{where}.{name}", repr(value), kinds)
+        if name in _OF_TEXTS and not all(isinstance(each, str) for each in value.values()):
+            raise _not_a_record(path, f"{where}.{name}", repr(value), "an object of texts")
     return kind(**content)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number}, which is no finite number")
+    return value
 
 
 def _not_a_record(path: str | Path, field: str, found: object, expected: str) -> BadInputError:
