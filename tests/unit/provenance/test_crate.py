@@ -390,3 +390,9 @@ def test_the_command_packs_beside_the_results_and_refuses_with_status_1(
     assert not project.file("results.crate.zip").exists()
     assert main(["crate", "results", "--unsound"]) == 0
     assert project.file("results.crate.zip").exists()
+
+
+def test_results_folders_that_differ_after_a_dot_get_crates_of_their_own(project: Project) -> None:
+    project.file("results").rename(project.file("results.v2"))
+    assert main(["crate", "results.v2/"]) == 0
+    assert project.file("results.v2.crate.zip").exists()
