@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from neurospect.arrays.bundles import Member, write_bundle
 from neurospect.errors import BadInputError
 from neurospect.provenance.archive import (
+    CHAIN_PAGE,
     Archive,
     Filed,
     files_under,
@@ -54,7 +55,6 @@ WORKFLOW = "workflow/Snakefile"
 METADATA = "ro-crate-metadata.json"
 _CODE_FOLDERS = ("workflow", "rules", "scripts", "config", ENVIRONMENTS_FOLDER)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHAIN = ".chain.html"
 
 _Made: TypeAlias = tuple[OutputFile, Path, CrateFile]
 
@@ -242,7 +242,7 @@ def _outputs(packing: _Packing, filed: Filed, made: list[tuple[OutputFile, Path]
     """List what a job made, its own files before copies of them."""
     found = []
     for output, place in sorted(made, key=lambda each: each[1] != filed.place(each[0])):
-        shown = is_figure(place) or place.name.endswith(_CHAIN)
+        shown = is_figure(place) or place.name.endswith(CHAIN_PAGE)
         there = place if place.is_file() else None
         there = there or packing.archive.with_content(output.sha256, output.bytes)
         # A record from elsewhere may claim any file: only what lies under it, or in the results.
