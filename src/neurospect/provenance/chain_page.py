@@ -116,12 +116,13 @@ def _section(step: Step, number: int, numbers: dict[str, int]) -> str:
 def _facts(record: Record) -> list[tuple[str, str]]:
     run = record.run
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    threads = f"{run.threads} thread(s)" + (f", {run.device}" if run.device else "")
     facts = [
         ("Recipe", record.recipe),
         ("Script", record.script),
         ("Code", record.code),
         ("Environment", record.environment or "not stated"),
-        ("Ran", f"{run.started} to {run.ended}, on {run.host}, {run.threads} thread(s)"),
+        ("Ran", f"{run.started} to {run.ended}, on {run.host}, {threads}"),
         ("With", f"Python {run.python}, {versions}"),
     ]
     if run.slurm_job_id:

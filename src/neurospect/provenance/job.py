@@ -42,7 +42,16 @@ LOG = logging.getLogger(__name__)
 
 _PACKAGES = (
     *("neurospect", "numpy", "scipy", "pandas", "xarray", "netCDF4", "pydantic", "torch"),
-    *("scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib", "seaborn", "snakemake"),
+    *(
+        "transformers",
+        "scikit-learn",
+        "mlxtend",
+        "nibabel",
+        "nilearn",
+        "matplotlib",
+        "seaborn",
+        "snakemake",
+    ),
 )
 _NOT_IN_RECIPE = ("code", "environment", PARAM)
 _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -98,7 +107,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
             for name, path in named_files(snakemake.output)
             if name != "record"
         )
-        run = replace(plan.run, ended=_now())
+        run = replace(plan.run, ended=_now(), device=_device())
         write_record(destination, replace(plan, outputs=outputs, run=run))
         _remove(job.no_longer_needed)
         LOG.info("done, in %.1f s, with %.0f MB of memory at most", *_took(started))
@@ -166,6 +175,14 @@ def _run(seed: int | str | None, threads: int) -> Run:
         started=_now(),
         ended="",
     )
+
+
+def _device() -> str | None:
+    # asked of PyTorch only where the job has loaded it: provenance does without
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "cpu"
 
 
 def recorded_path(path: str | Path) -> str:

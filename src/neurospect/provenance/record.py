@@ -50,7 +50,10 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Run:
-    """Where and when a job ran; none of it counts in the recipe id."""
+    """Where and when a job ran; none of it counts in the recipe id.
+
+    `device` is what PyTorch computed on, None where the job did not load it.
+    """
 
     host: str
     slurm_job_id: str | None
@@ -60,6 +63,7 @@ class Run:
     threads: int
     started: str
     ended: str
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("bytes", "mtime_ns", "inode", "threads"), _WHOLE),
     **dict.fromkeys(("modules", "params", "wildcards", "versions", "run"), _OBJECT),
     **dict.fromkeys(("inputs", "outputs"), _LIST),
-    **dict.fromkeys(("recipe", "environment", "slurm_job_id", "results"), (str, NoneType)),
+    **dict.fromkeys(("recipe", "environment", "slurm_job_id"), (str, NoneType)),
+    **dict.fromkeys(("results", "device"), (str, NoneType)),
     "seed": (int, str, NoneType),
 }
 _TYPES_OF_RECORD = {**_TYPES, "recipe": _TEXT}
 _OF_TEXTS = ("modules", "wildcards", "versions")
 # Left out where they say nothing, as in records that were written before there were such fields.
-_OPTIONAL = frozenset({"results"})
+_OPTIONAL = frozenset({"results", "device"})
 _TYPE_NAMES = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
 _Part = TypeVar("_Part", InputFile, OutputFile, Run, Record)
 
@@ -236,9 +241,12 @@ def is_in_results(record: Record, path: str) -> bool:
 
 
 def _content(record: Record) -> dict[str, Any]:
-    stated = asdict(record).items()
-    own = {name: value for name, value in stated if value is not None or name not in _OPTIONAL}
-    return {"format": FORMAT, **own}
+    content = {"format": FORMAT, **asdict(record)}
+    for part in (content, content["run"]):
+        for name in _OPTIONAL & part.keys():
+            if part[name] is None:
+                del part[name]
+    return content
 
 
 def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
@@ -279,7 +287,7 @@ def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Par
         if not isinstance(value, types) or isinstance(value, bool):
             kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in types)
             raise _not_a_record(path, f"{where}.{name}", repr(value), kinds)
-        if name in _OF_TEXTS and not all(isinstance(each, str) for each in value.values()):
+        if name in _OF_TEXTS and not all(isinstance(each, str) for each in content[name].values()):
             raise _not_a_record(path, f"{where}.{name}", repr(value), "an object of texts")
     return kind(**content)
 

@@ -7,7 +7,10 @@ import logging
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ import pytest
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.content import file_sha256
 from neurospect.provenance.job import by_hand, recorded_job
-from neurospect.provenance.record import read_record, recomputed_recipe
+from neurospect.provenance.record import checksum, read_record, recomputed_recipe
 from neurospect.provenance.source import source_digest
 from neurospect.provenance.tags import read_recipe
 
@@ -79,6 +82,23 @@ def test_the_record_states_what_went_in_and_what_came_out(
     assert (record.run.seed, record.run.threads, record.run.slurm_job_id) == (4, 2, "77")
     assert record.run.started <= record.run.ended
     assert "numpy" in record.run.versions
+
+
+@pytest.mark.parametrize(("imported", "device"), [("json", None), ("torch", "cpu")])
+def test_the_record_states_what_pytorch_computed_on_where_it_was_loaded(
+    declared: SimpleNamespace, imported: str, device: str | None
+) -> None:
+    Path("s.py").write_text(
+        f"import {imported}\n"
+        "from neurospect.provenance.job import by_hand, recorded_job\n"
+        "with recorded_job(by_hand('s.py', output={'record': 'out/s.record.json'})):\n    pass\n"
+    )
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "s.py"], check=True, env=hidden)
+    record = read_record("out/s.record.json")
+    assert record.run.device == device
+    assert record.checksum == checksum(record)
+    assert record.run.versions["transformers"] == metadata.version("transformers")
 
 
 def test_an_input_is_linked_to_the_job_that_made_it(bare_project: Project) -> None:
