@@ -86,8 +86,9 @@ class Record:
     results: str | None = None
 
 
-# A record lies at most so many folders above an output: BIDS derivatives go down to sub/ses/func.
-_HIGHEST = 5
+# A record lies at most so many folders above an output: HCP's layout goes down to
+# sub/MNINonLinear/Results/task/task.feat/cope.feat/stats.
+_HIGHEST = 8
 _TEXT, _WHOLE, _OBJECT, _LIST = (str,), (int,), (dict,), (list,)
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("rule", "script", "code", "path", "checksum"), _TEXT),
