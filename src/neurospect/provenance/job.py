@@ -54,6 +54,7 @@ _PACKAGES = (
     ),
 )
 _NOT_IN_RECIPE = ("code", "environment", PARAM)
+_LATENCY_S = 60
 _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -247,11 +248,12 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _input_file(name: str, path: Path, results: str | None) -> InputFile:
-    claim = producer(path)
+    is_result = results is not None and Path(recorded_path(path)).is_relative_to(results)
+    claim = _awaited_producer(path) if is_result else producer(path)
     size = path.stat().st_size
     if claim is None:
-        if results and Path(recorded_path(path)).is_relative_to(results):
-            raise _without_record(name, path, results)
+        if is_result:
+            raise _without_record(name, path, str(results))
         return InputFile(name, recorded_path(path), file_sha256(path), size, None)
     record, output = claim
     as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
@@ -267,6 +269,15 @@ def _input_file(name: str, path: Path, results: str | None) -> InputFile:
             + shared_copy_too(path),
         )
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
+
+
+def _awaited_producer(path: Path) -> tuple[Record, OutputFile] | None:
+    """Find the record of a result; on a cluster, wait for it as long as the profile does."""
+    # A node may see a folder as it was before another node wrote the record into it.
+    deadline = time.monotonic() + (_LATENCY_S if "SLURM_JOB_ID" in os.environ else 0)
+    while (claim := producer(path)) is None and time.monotonic() < deadline:
+        time.sleep(1)
+    return claim
 
 
 def _without_record(name: str, path: Path, results: str) -> BadInputError:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -138,6 +139,22 @@ def test_a_result_whose_record_is_gone_stops_the_next_job(
     said = capsys.readouterr().err
     assert "results/digits/numbers.txt: input.numbers: found no record of the job" in said
     assert not bare_project.file("results/digits/figures/line.record.json").exists()
+
+
+def test_a_job_of_a_cluster_waits_for_a_record_that_its_node_does_not_see_yet(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare_project.prepare()
+    record = bare_project.file("results/digits/prepare.record.json")
+    unseen = record.with_name("unseen")
+    record.rename(unseen)
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    seen = threading.Timer(0.5, unseen.rename, [record])
+    seen.start()
+    bare_project.draw()
+    seen.join()
+    drawn = read_record(bare_project.file("results/digits/figures/line.record.json"))
+    assert drawn.inputs[0].recipe == read_record(record).recipe
 
 
 @pytest.mark.parametrize("inside", [True, False])
