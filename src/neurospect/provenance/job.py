@@ -42,16 +42,8 @@ LOG = logging.getLogger(__name__)
 
 _PACKAGES = (
     *("neurospect", "numpy", "scipy", "pandas", "xarray", "netCDF4", "pydantic", "torch"),
-    *(
-        "transformers",
-        "scikit-learn",
-        "mlxtend",
-        "nibabel",
-        "nilearn",
-        "matplotlib",
-        "seaborn",
-        "snakemake",
-    ),
+    *("transformers", "scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib"),
+    *("seaborn", "snakemake"),
 )
 _NOT_IN_RECIPE = ("code", "environment", PARAM)
 _LATENCY_S = 60

@@ -68,7 +68,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """How the outputs of one job were made; `results` is the folder in which all is so recorded."""
+    """How the outputs of one job were made.
+
+    `results` is the results folder, where every file has a record; None where nothing told.
+    """
 
     recipe: str
     rule: str
