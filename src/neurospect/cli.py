@@ -12,6 +12,7 @@ from neurospect.arrays.atomic import write_text
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.audit import Examination, examine
 from neurospect.provenance.breaks import break_text, for_terminal, shown_path
+from neurospect.provenance.content import absolute
 from neurospect.provenance.crate import UnsoundResultsError, write_crate
 from neurospect.provenance.crate_pages import audit_page
 from neurospect.provenance.trace import chain_html, chain_text, trace
@@ -240,7 +241,8 @@ def _audit(path: Path, *, as_json: bool) -> int:
 
 
 def _crate(options: argparse.Namespace) -> int:
-    out = options.out or options.results.absolute().with_suffix(".crate.zip")
+    home = absolute(options.results)
+    out = options.out or home.with_name(f"{home.name}.crate.zip")
     try:
         found = write_crate(
             options.results,
@@ -254,7 +256,7 @@ def _crate(options: argparse.Namespace) -> int:
         print("Nothing was packed; --unsound packs it as it is, and says so.", file=sys.stderr)
         return BROKEN
     print(for_terminal(_examination_text(found)))
-    print(shown_path(out.absolute()))
+    print(for_terminal(shown_path(absolute(out))))
     return SOUND
 
 

@@ -30,6 +30,9 @@ from neurospect.provenance.record import (
 from neurospect.provenance.source import modules_digest
 from neurospect.provenance.tags import FIGURE_SUFFIXES, read_recipe
 
+CHAIN_PAGE = ".chain.html"
+"""How the name of a page ends that shows the chain of a figure."""
+
 
 @dataclass(frozen=True, eq=False)
 class Filed:

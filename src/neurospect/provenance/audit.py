@@ -15,7 +15,13 @@ from neurospect.provenance.content import absolute
 from neurospect.provenance.environment import environments_in
 from neurospect.provenance.record import OutputFile, recomputed_recipe
 from neurospect.provenance.source import source_modules
-from neurospect.provenance.survey import Survey, figures_from, figures_of, survey_of
+from neurospect.provenance.survey import (
+    Survey,
+    figures_from,
+    figures_of,
+    stale_chain_pages,
+    survey_of,
+)
 from neurospect.provenance.tags import read_recipe
 
 ENVIRONMENTS_FOLDER = "envs"
@@ -115,6 +121,7 @@ def examine_within(home: str | Path, paths: Sequence[str | Path]) -> Examination
         *_changed_outputs(archive, survey, moved),
         *_changed_raw_inputs(archive, survey),
         *_stale_links(survey),
+        *_stale_chain_pages(archive, survey),
         *_changed_code(survey),
         *_changed_environments(survey),
     ]
@@ -284,6 +291,17 @@ def _stale_links(survey: Survey) -> Iterator[Break]:
                 f"{source.output.path} made anew, sha256 {source.output.sha256[:12]}",
                 figures_of(survey, [filed]),
             )
+
+
+def _stale_chain_pages(archive: Archive, survey: Survey) -> Iterator[Break]:
+    for filed, page, unnamed in stale_chain_pages(archive, survey):
+        yield _break(
+            BreakKind.STALE,
+            page,
+            "the chain of its figure",
+            f"recipe {', '.join(each[:12] for each in unnamed)} in the chain, not on the page",
+            (filed.locate(link.path) for link in filed.record.inputs if is_figure(link.path)),
+        )
 
 
 def _changed_code(survey: Survey) -> Iterator[Break]:

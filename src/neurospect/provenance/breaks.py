@@ -34,7 +34,8 @@ _REMEDIES = {
     BreakKind.RECORD_DELETED: "Run its job again: files without a record prove nothing.",
     BreakKind.CODE_CHANGED: "Run the workflow again, or check out the code that made the results.",
     BreakKind.ENVIRONMENT_CHANGED: "Run the workflow again, or restore the environment files.",
-    BreakKind.STALE: "Run the workflow again: what this file was made from has been made anew.",
+    BreakKind.STALE: "Run the workflow again: what this file was made from has been made anew. "
+    "If it stays as it is, delete it, or all of what is no longer made, and run once more.",
 }
 
 

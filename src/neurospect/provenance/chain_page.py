@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from neurospect.arrays.html_page import html_page
-from neurospect.provenance.content import canonical_json
+from neurospect.provenance.content import as_utf8, canonical_json
 from neurospect.provenance.record import Record
 
 if TYPE_CHECKING:
@@ -52,18 +52,15 @@ def chain_html(chain: Chain, preview: bytes | None = None) -> str:
     """
     numbers = {recipe: number for number, recipe in enumerate(chain.steps, start=1)}
     sections = [_section(step, numbers[recipe], numbers) for recipe, step in chain.steps.items()]
-    return html_page(
-        f"Where {chain.figure.name} came from",
-        _STYLE,
-        [
-            f'<p class="quiet">recipe <code>{escape(chain.recipe)}</code><br>',
-            f"sha256 <code>{escape(chain.sha256)}</code></p>",
-            *_warnings(chain),
-            _picture(chain, preview),
-            f"<p>{_counted(chain)} The figure's own step comes first.</p>",
-            *sections,
-        ],
-    )
+    body = [
+        f'<p class="quiet">recipe <code>{escape(chain.recipe)}</code><br>',
+        f"sha256 <code>{escape(chain.sha256)}</code></p>",
+        *_warnings(chain),
+        _picture(chain, preview),
+        f"<p>{_counted(chain)} The figure's own step comes first.</p>",
+        *sections,
+    ]
+    return as_utf8(html_page(f"Where {chain.figure.name} came from", _STYLE, body))
 
 
 def _warnings(chain: Chain) -> Iterable[str]:
@@ -119,12 +116,13 @@ def _section(step: Step, number: int, numbers: dict[str, int]) -> str:
 def _facts(record: Record) -> list[tuple[str, str]]:
     run = record.run
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    threads = f"{run.threads} thread(s)" + (f", {run.device}" if run.device else "")
     facts = [
         ("Recipe", record.recipe),
         ("Script", record.script),
         ("Code", record.code),
         ("Environment", record.environment or "not stated"),
-        ("Ran", f"{run.started} to {run.ended}, on {run.host}, {run.threads} thread(s)"),
+        ("Ran", f"{run.started} to {run.ended}, on {run.host}, {threads}"),
         ("With", f"Python {run.python}, {versions}"),
     ]
     if run.slurm_job_id:

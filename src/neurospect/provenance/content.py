@@ -16,6 +16,11 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def as_utf8(text: str) -> str:
+    """Write what UTF-8 cannot hold, as of a file name in another encoding, as its escape."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def value_sha256(value: object) -> str:
     """sha256 of the canonical JSON of a value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

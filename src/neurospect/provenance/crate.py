@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from neurospect.arrays.bundles import Member, write_bundle
 from neurospect.errors import BadInputError
 from neurospect.provenance.archive import (
+    CHAIN_PAGE,
     Archive,
     Filed,
     files_under,
@@ -31,7 +32,7 @@ from neurospect.provenance.archive import (
 )
 from neurospect.provenance.audit import ENVIRONMENTS_FOLDER, Examination, examine_within
 from neurospect.provenance.breaks import shown_path
-from neurospect.provenance.content import absolute
+from neurospect.provenance.content import absolute, as_utf8
 from neurospect.provenance.crate_content import (
     CrateContent,
     CrateFile,
@@ -54,7 +55,6 @@ WORKFLOW = "workflow/Snakefile"
 METADATA = "ro-crate-metadata.json"
 _CODE_FOLDERS = ("workflow", "rules", "scripts", "config", ENVIRONMENTS_FOLDER)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHAIN = ".chain.html"
 
 _Made: TypeAlias = tuple[OutputFile, Path, CrateFile]
 
@@ -100,7 +100,7 @@ class _Packing:
         true = absolute(place)
         for home, prefix in ((self.results, "results/"), (self.code, ""), (self.root, "")):
             if true.is_relative_to(home):
-                return prefix + true.relative_to(home).as_posix()
+                return as_utf8(prefix + true.relative_to(home).as_posix())
         return None
 
 
@@ -165,8 +165,8 @@ def write_crate(
         raise UnsoundResultsError(found)
     content = _content(found, home, data=data)
     files = [file for file in crate_files(content).values() if file.content is not None]
-    metadata = crate_json(content).encode()
-    write_bundle(final, [Member(METADATA, metadata), *map(_member, files)])
+    metadata = _text(METADATA, crate_json(content))
+    write_bundle(final, map(_member, [metadata, *files]))
     return found
 
 
@@ -242,7 +242,7 @@ def _outputs(packing: _Packing, filed: Filed, made: list[tuple[OutputFile, Path]
     """List what a job made, its own files before copies of them."""
     found = []
     for output, place in sorted(made, key=lambda each: each[1] != filed.place(each[0])):
-        shown = is_figure(place) or place.name.endswith(_CHAIN)
+        shown = is_figure(place) or place.name.endswith(CHAIN_PAGE)
         there = place if place.is_file() else None
         there = there or packing.archive.with_content(output.sha256, output.bytes)
         # A record from elsewhere may claim any file: only what lies under it, or in the results.
@@ -262,7 +262,7 @@ def _outputs(packing: _Packing, filed: Filed, made: list[tuple[OutputFile, Path]
 
 def _held(packing: _Packing, place: Path, note: str = "") -> CrateFile:
     sha256, size = packing.archive.sha256(place), place.stat().st_size
-    path = packing.path(place) or f"elsewhere/{sha256[:12]}/{place.name}"
+    path = packing.path(place) or as_utf8(f"elsewhere/{sha256[:12]}/{place.name}")
     return CrateFile(quote(path), place.name, sha256, size, place, note)
 
 
@@ -270,13 +270,13 @@ def _named(file: InputFile | OutputFile) -> CrateFile:
     """Name a file by its content (RFC 6920): where it lies means nothing elsewhere."""
     name = Path(file.path).name
     if not _SHA256.fullmatch(file.sha256):
-        return CrateFile(f"#unknown/{quote(file.path)}", name, file.sha256, file.bytes)
+        return CrateFile(f"#unknown/{quote(as_utf8(file.path))}", name, file.sha256, file.bytes)
     digest = base64.urlsafe_b64encode(bytes.fromhex(file.sha256)).decode().rstrip("=")
     return CrateFile(f"ni:///sha-256;{digest}", name, file.sha256, file.bytes)
 
 
 def _text(name: str, text: str) -> CrateFile:
-    data = text.encode()
+    data = as_utf8(text).encode()
     return CrateFile(name, name, hashlib.sha256(data).hexdigest(), len(data), data)
 
 

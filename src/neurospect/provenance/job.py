@@ -42,9 +42,11 @@ LOG = logging.getLogger(__name__)
 
 _PACKAGES = (
     *("neurospect", "numpy", "scipy", "pandas", "xarray", "netCDF4", "pydantic", "torch"),
-    *("scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib", "seaborn", "snakemake"),
+    *("transformers", "scikit-learn", "mlxtend", "nibabel", "nilearn", "matplotlib"),
+    *("seaborn", "snakemake"),
 )
 _NOT_IN_RECIPE = ("code", "environment", PARAM)
+_LATENCY_S = 60
 _NO_ROOM_OR_PERMISSION = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -98,7 +100,7 @@ def recorded_job(snakemake: Any) -> Iterator[Job]:
             for name, path in named_files(snakemake.output)
             if name != "record"
         )
-        run = replace(plan.run, ended=_now())
+        run = replace(plan.run, ended=_now(), device=_device())
         write_record(destination, replace(plan, outputs=outputs, run=run))
         _remove(job.no_longer_needed)
         LOG.info("done, in %.1f s, with %.0f MB of memory at most", *_took(started))
@@ -168,6 +170,14 @@ def _run(seed: int | str | None, threads: int) -> Run:
     )
 
 
+def _device() -> str | None:
+    # asked of PyTorch only where the job has loaded it: provenance does without
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "cpu"
+
+
 def recorded_path(path: str | Path) -> str:
     """Path as records state it: relative to the working directory inside it, absolute outside."""
     here = Path.cwd()
@@ -230,11 +240,12 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _input_file(name: str, path: Path, results: str | None) -> InputFile:
-    claim = producer(path)
+    is_result = results is not None and Path(recorded_path(path)).is_relative_to(results)
+    claim = _awaited_producer(path) if is_result else producer(path)
     size = path.stat().st_size
     if claim is None:
-        if results and Path(recorded_path(path)).is_relative_to(results):
-            raise _without_record(name, path, results)
+        if is_result:
+            raise _without_record(name, path, str(results))
         return InputFile(name, recorded_path(path), file_sha256(path), size, None)
     record, output = claim
     as_left = _state(path) == (output.bytes, output.mtime_ns, output.inode)
@@ -250,6 +261,15 @@ def _input_file(name: str, path: Path, results: str | None) -> InputFile:
             + shared_copy_too(path),
         )
     return InputFile(name, recorded_path(path), sha256, size, record.recipe)
+
+
+def _awaited_producer(path: Path) -> tuple[Record, OutputFile] | None:
+    """Find the record of a result; on a cluster, wait for it as long as the profile does."""
+    # A node may see a folder as it was before another node wrote the record into it.
+    deadline = time.monotonic() + (_LATENCY_S if "SLURM_JOB_ID" in os.environ else 0)
+    while (claim := producer(path)) is None and time.monotonic() < deadline:
+        time.sleep(1)
+    return claim
 
 
 def _without_record(name: str, path: Path, results: str) -> BadInputError:

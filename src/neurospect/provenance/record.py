@@ -7,6 +7,7 @@ job that is run again elsewhere, on the same bytes, has the same id.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -49,7 +50,10 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Run:
-    """Where and when a job ran; none of it counts in the recipe id."""
+    """Where and when a job ran; none of it counts in the recipe id.
+
+    `device` is what PyTorch computed on, None where the job did not load it.
+    """
 
     host: str
     slurm_job_id: str | None
@@ -59,11 +63,15 @@ class Run:
     threads: int
     started: str
     ended: str
+    device: str | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """How the outputs of one job were made; `results` is the folder in which all is so recorded."""
+    """How the outputs of one job were made.
+
+    `results` is the results folder, where every file has a record; None where nothing told.
+    """
 
     recipe: str
     rule: str
@@ -81,8 +89,9 @@ class Record:
     results: str | None = None
 
 
-# A record lies at most so many folders above an output: BIDS derivatives go down to sub/ses/func.
-_HIGHEST = 5
+# A record lies at most so many folders above an output: HCP's layout goes down to
+# sub/MNINonLinear/Results/task/task.feat/cope.feat/stats.
+_HIGHEST = 8
 _TEXT, _WHOLE, _OBJECT, _LIST = (str,), (int,), (dict,), (list,)
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("rule", "script", "code", "path", "checksum"), _TEXT),
@@ -90,11 +99,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("bytes", "mtime_ns", "inode", "threads"), _WHOLE),
     **dict.fromkeys(("modules", "params", "wildcards", "versions", "run"), _OBJECT),
     **dict.fromkeys(("inputs", "outputs"), _LIST),
-    **dict.fromkeys(("recipe", "environment", "slurm_job_id", "results"), (str, NoneType)),
+    **dict.fromkeys(("recipe", "environment", "slurm_job_id"), (str, NoneType)),
+    **dict.fromkeys(("results", "device"), (str, NoneType)),
     "seed": (int, str, NoneType),
 }
+_TYPES_OF_RECORD = {**_TYPES, "recipe": _TEXT}
+_OF_TEXTS = ("modules", "wildcards", "versions")
 # Left out where they say nothing, as in records that were written before there were such fields.
-_OPTIONAL = frozenset({"results"})
+_OPTIONAL = frozenset({"results", "device"})
 _TYPE_NAMES = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
 _Part = TypeVar("_Part", InputFile, OutputFile, Run, Record)
 
@@ -166,11 +178,12 @@ def read_record(path: str | Path) -> Record:
         The file cannot be read, is not JSON, or is not a record of this format.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except OSError as error:
         found = "a link to nothing" if Path(path).is_symlink() else error.strerror
         raise _not_a_record(path, "file", found, "a readable file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_a_record(path, "JSON", error, "one JSON object") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
@@ -232,9 +245,12 @@ def is_in_results(record: Record, path: str) -> bool:
 
 
 def _content(record: Record) -> dict[str, Any]:
-    stated = asdict(record).items()
-    own = {name: value for name, value in stated if value is not None or name not in _OPTIONAL}
-    return {"format": FORMAT, **own}
+    content = {"format": FORMAT, **asdict(record)}
+    for part in (content, content["run"]):
+        for name in _OPTIONAL & part.keys():
+            if part[name] is None:
+                del part[name]
+    return content
 
 
 def _placed_in(folder: Path) -> list[tuple[Record, dict[str, OutputFile]]]:
@@ -271,10 +287,19 @@ def _part(kind: type[_Part], content: Any, path: str | Path, where: str) -> _Par
         found = "no such field" if name in names else "a field that no record has"
         raise _not_a_record(path, f"{where}.{name}", found, ", ".join(sorted(names)))
     for name, value in content.items():
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in _TYPES[name])
+        types = (_TYPES_OF_RECORD if kind is Record else _TYPES)[name]
+        if not isinstance(value, types) or isinstance(value, bool):
+            kinds = " or ".join(_TYPE_NAMES.get(each, "null") for each in types)
             raise _not_a_record(path, f"{where}.{name}", repr(value), kinds)
+        if name in _OF_TEXTS and not all(isinstance(each, str) for each in content[name].values()):
+            raise _not_a_record(path, f"{where}.{name}", repr(value), "an object of texts")
     return kind(**content)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number}, which is no finite number")
+    return value
 
 
 def _not_a_record(path: str | Path, field: str, found: object, expected: str) -> BadInputError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from neurospect.provenance.archive import (
+    CHAIN_PAGE,
     Archive,
     Filed,
     Origin,
@@ -97,6 +98,40 @@ def figures_from(survey: Survey, filed: Filed, output: OutputFile, place: Path) 
     """Figures that depend on one output: itself, and those made from it."""
     own = {place} if is_figure(place) else set[Path]()
     return own | figures_of(survey, survey.readers.get((filed, output.name), []))
+
+
+def stale_chain_pages(archive: Archive, survey: Survey) -> Iterator[tuple[Filed, Path, list[str]]]:
+    """Yield pages of chains, and the recipes that are in the figure's chain and not on the page.
+
+    A chain that is broken on the way is passed over: that is a fault of its own.
+    """
+    sources: dict[Filed, set[Filed]] = {}
+    for (source, _), readers in survey.readers.items():
+        for reader in readers:
+            sources.setdefault(reader, set()).add(source)
+    broken = {filed for filed, *_ in (*survey.stale, *survey.orphans)}
+    for filed, outputs in survey.made.items():
+        for output, place in outputs:
+            if not place.name.endswith(CHAIN_PAGE) or not place.is_file():
+                continue
+            chain = _upstream(filed, sources)
+            sound = broken.isdisjoint(chain) and all(each.intact for each in chain)
+            if sound and archive.sha256(place) == output.sha256:
+                text = place.read_text(encoding="utf-8", errors="replace")
+                recipes = {each.record.recipe for each in chain - {filed}}
+                if unnamed := sorted(recipe for recipe in recipes if recipe not in text):
+                    yield filed, place, unnamed
+
+
+def _upstream(filed: Filed, sources: dict[Filed, set[Filed]]) -> set[Filed]:
+    """Collect a job, those that it was made from, those that these were made from, and so on."""
+    found, waiting = set[Filed](), [filed]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(sources.get(current, ()))
+    return found
 
 
 def _begin_with_figure(survey: Survey, archive: Archive, figure: Path) -> None:

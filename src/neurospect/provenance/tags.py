@@ -93,7 +93,8 @@ def _recipe_in_svg(data: bytes) -> str | None:
             found = _PREFIXED.fullmatch(element.text or "")
             if element.tag == _IDENTIFIER and found:
                 return found[1]
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, ValueError, LookupError):
+        # no XML, or in an encoding that the parser does not read or know
         pass
     return None
 

@@ -342,6 +342,44 @@ def test_a_missing_output_is_missed_though_another_job_made_the_same_bytes(
     assert found(project, audit("results")) == [(BreakKind.OUTPUT_MISSING, NUMBERS)]
 
 
+SHOW = '''
+"""Show the chain of a figure."""
+from pathlib import Path
+
+from neurospect.provenance.job import recorded_job
+from neurospect.provenance.trace import chain_html, trace
+
+
+def main(snakemake):
+    with recorded_job(snakemake):
+        page = chain_html(trace(snakemake.input.figure))
+        Path(snakemake.output.chain).write_text(page)
+'''
+
+
+def test_the_page_of_a_chain_that_has_since_changed_is_stale(project: Project) -> None:
+    page = LINE.replace(".png", ".chain.html")
+    record = LINE.replace(".png", ".chain.record.json")
+    project.file("scripts/trace_figure.py").write_text(SHOW)
+
+    def show() -> None:
+        files = {"chain": page, "record": record}
+        project.run("scripts/trace_figure.py", input={"figure": LINE}, output=files)
+
+    show()
+    assert audit("results") == []
+    # Another recipe that gives the same bytes: the figure stays as it is, its chain does not.
+    script = project.file("scripts/prepare.py")
+    script.write_text(script.read_text().replace("scaled", "larger"))
+    project.prepare()
+    breaks = audit("results")
+    assert found(project, breaks) == [(BreakKind.STALE, page)]
+    assert reached(project, breaks[0]) == {LINE}
+    assert read_record(PREPARED).recipe[:12] in breaks[0].found
+    show()
+    assert audit("results") == []
+
+
 def test_the_same_recipe_with_other_bytes_makes_what_follows_stale(project: Project) -> None:
     # As after a job that is not deterministic ran again.
     path = project.file(PREPARED)

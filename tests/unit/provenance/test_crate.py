@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,30 @@ def files_in(crate: Path) -> dict[str, bytes]:
         for path in crate.rglob("*")
         if path.is_file()
     }
+
+
+def test_a_file_whose_name_is_not_utf_8_is_traced_audited_and_packed(
+    project: Project, tmp_path: Path
+) -> None:
+    name = os.fsdecode(b"gr\xfcn")
+    project.run(
+        "scripts/draw.py",
+        input={"numbers": NUMBERS},
+        output={
+            "image": [f"results/digits/figures/{name}.png"],
+            "record": f"results/digits/figures/{name}.record.json",
+        },
+        params={"color": "green"},
+    )
+    assert main(["trace", f"results/digits/figures/{name}.png", "--html", "page.html"]) == 0
+    assert r"gr\udcfcn.png" in Path("page.html").read_text(encoding="utf-8")
+    for out in ("crate", "crate.zip"):
+        assert main(["crate", "results", "--out", str(tmp_path / out)]) == 0
+    crate = tmp_path / "crate"
+    packed = crate / r"results/digits/figures/gr\udcfcn.png"
+    assert packed.read_bytes() == project.file(f"results/digits/figures/{name}.png").read_bytes()
+    ids = {unquote(key) for key in graph(crate)}
+    assert packed.relative_to(crate).as_posix() in ids
 
 
 def test_every_file_is_there_with_the_sha256_and_size_that_the_crate_states(
@@ -365,3 +390,9 @@ def test_the_command_packs_beside_the_results_and_refuses_with_status_1(
     assert not project.file("results.crate.zip").exists()
     assert main(["crate", "results", "--unsound"]) == 0
     assert project.file("results.crate.zip").exists()
+
+
+def test_results_folders_that_differ_after_a_dot_get_crates_of_their_own(project: Project) -> None:
+    project.file("results").rename(project.file("results.v2"))
+    assert main(["crate", "results.v2/"]) == 0
+    assert project.file("results.v2.crate.zip").exists()

@@ -29,7 +29,8 @@ def main(snakemake):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_text(f"{number}\\n{number + 1}")
 '''
-FILES = [f"results/source/sub-{number}/func/numbers.txt" for number in (1, 2)]
+HCP = "MNINonLinear/Results/tfMRI_WM/tfMRI_WM_hp200_s4_level2vol.feat/cope11.feat/stats"
+FILES = [f"results/source/100083/{HCP}/numbers.txt", "results/source/sub-2/func/numbers.txt"]
 RECORD = "results/source/spread.record.json"
 
 

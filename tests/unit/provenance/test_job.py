@@ -7,7 +7,11 @@ import logging
 import os
 import re
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +21,7 @@ import pytest
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.content import file_sha256
 from neurospect.provenance.job import by_hand, recorded_job
-from neurospect.provenance.record import read_record, recomputed_recipe
+from neurospect.provenance.record import checksum, read_record, recomputed_recipe
 from neurospect.provenance.source import source_digest
 from neurospect.provenance.tags import read_recipe
 
@@ -81,6 +85,23 @@ def test_the_record_states_what_went_in_and_what_came_out(
     assert "numpy" in record.run.versions
 
 
+@pytest.mark.parametrize(("imported", "device"), [("json", None), ("torch", "cpu")])
+def test_the_record_states_what_pytorch_computed_on_where_it_was_loaded(
+    declared: SimpleNamespace, imported: str, device: str | None
+) -> None:
+    Path("s.py").write_text(
+        f"import {imported}\n"
+        "from neurospect.provenance.job import by_hand, recorded_job\n"
+        "with recorded_job(by_hand('s.py', output={'record': 'out/s.record.json'})):\n    pass\n"
+    )
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "s.py"], check=True, env=hidden)
+    record = read_record("out/s.record.json")
+    assert record.run.device == device
+    assert record.checksum == checksum(record)
+    assert record.run.versions["transformers"] == metadata.version("transformers")
+
+
 def test_an_input_is_linked_to_the_job_that_made_it(bare_project: Project) -> None:
     bare_project.prepare()
     bare_project.draw()
@@ -118,6 +139,22 @@ def test_a_result_whose_record_is_gone_stops_the_next_job(
     said = capsys.readouterr().err
     assert "results/digits/numbers.txt: input.numbers: found no record of the job" in said
     assert not bare_project.file("results/digits/figures/line.record.json").exists()
+
+
+def test_a_job_of_a_cluster_waits_for_a_record_that_its_node_does_not_see_yet(
+    bare_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare_project.prepare()
+    record = bare_project.file("results/digits/prepare.record.json")
+    unseen = record.with_name("unseen")
+    record.rename(unseen)
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    seen = threading.Timer(0.5, unseen.rename, [record])
+    seen.start()
+    bare_project.draw()
+    seen.join()
+    drawn = read_record(bare_project.file("results/digits/figures/line.record.json"))
+    assert drawn.inputs[0].recipe == read_record(record).recipe
 
 
 @pytest.mark.parametrize("inside", [True, False])

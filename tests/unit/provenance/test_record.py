@@ -123,6 +123,9 @@ def test_the_recipe_of_params_survives_writing_and_reading(
         ("[]", "format: found list"),
         ('{"format": 2}', "format: found 2"),
         ('{"format": 1}', "checksum: found no such field"),
+        ('{"format": 1, "params": {"width": NaN}}', "JSON: found NaN"),
+        ('{"format": 1, "params": {"width": 1e999}}', "JSON: found 1e999"),
+        ("[" * 100_000, "JSON"),
     ],
 )
 def test_a_file_that_is_no_record_is_refused_with_its_name(
@@ -140,6 +143,9 @@ def test_a_file_that_is_no_record_is_refused_with_its_name(
         ({"rule": 3}, "record.rule"),
         ({"params": []}, "record.params"),
         ({"extra": 1}, "record.extra"),
+        ({"recipe": None}, "record.recipe"),
+        ({"wildcards": {"seed": 1}}, "record.wildcards"),
+        ({"modules": {"draw.py": None}}, "record.modules"),
         ({"run": {"host": "h"}}, "run.ended"),
         ({"inputs": [3]}, "inputs"),
         ({"outputs": [{"name": "x"}]}, "outputs.bytes"),

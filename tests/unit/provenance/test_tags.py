@@ -88,6 +88,10 @@ def test_a_pdf_subject_is_read_as_editors_write_it_and_the_last_one_holds(
         b"<svg><metadata>",
         b"\x00\x01\x02",
         b"<svg>neurospect-recipe:" + RECIPE.encode() + b"</svg>",
+        *(
+            b'<?xml version="1.0" encoding="' + encoding + b'"?><svg></svg>'
+            for encoding in (b"big5", b"utf-32", b"foo")
+        ),
     ],
 )
 def test_a_figure_cut_short_or_foreign_has_no_recipe(tmp_path: Path, data: bytes) -> None:
