@@ -143,3 +143,5 @@ include: "common/panels.smk"
 include: "common/decoders.smk"
 # What is drawn, and where it stands in the report.
 include: "common/report.smk"
+# What lies behind the figures, and is to stay whole.
+include: "common/kept.smk"

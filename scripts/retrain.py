@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from neurospect.arrays.checkpoints import remove_checkpoint
 from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.cohorts.cohort import read_cohort
 from neurospect.preprocess.splits import read_splits
@@ -57,7 +56,7 @@ def main(snakemake: Any) -> None:
             identity=job.recipe,
         )
         write_datatree(made, retrainings)
-        remove_checkpoint(checkpoint)
+        job.no_longer_needed.append(checkpoint)
 
 
 if "snakemake" in globals():

@@ -67,12 +67,16 @@ def batches_of_retrainings(wildcards):
     return [f"{folder}/batch-{number}.nc" for number in range(batches)]
 
 
+def is_retrained(chosen, panel):
+    """Whether a comparison is tested by retrainings: if wanted, where the model learnt classes."""
+    compared = chosen.models[chosen.comparisons[panel].compares]
+    return chosen.permutation.retrainings and compared.task == "classification"
+
+
 def differences_to_test(wildcards):
-    """From retrainings, where they are wanted and the model learnt classes."""
-    chosen = experiment(wildcards)
-    compared = chosen.models[chosen.comparisons[wildcards.panel].compares]
-    is_retrained = chosen.permutation.retrainings and compared.task == "classification"
-    file = "retrained_differences.nc" if is_retrained else "permuted_differences.nc"
+    """From retrainings, or from relabelings of the training's own gradients."""
+    retrained = is_retrained(experiment(wildcards), wildcards.panel)
+    file = "retrained_differences.nc" if retrained else "permuted_differences.nc"
     return f"{PANEL}/{file}".format(**wildcards)
 
 

@@ -158,6 +158,20 @@ def test_an_input_whose_bytes_change_reruns_what_reads_it(edited: Checkout):
     }
 
 
+@pytest.mark.parametrize(
+    ("lost", "rule"),
+    [
+        ("results/sinusoid/prepared/array.npy", "prepare_cohort"),
+        ("results/sinusoid/splits/split_participants.record.json", "split_participants"),
+        (f"{RUN}/A/seed-0/model.pt", "train"),
+        (f"{RUN}/G/seed-0/clusters.tsv", "test_group_differences"),
+    ],
+)
+def test_what_is_lost_behind_a_figure_is_made_again(edited: Checkout, lost, rule):
+    (edited.root / lost).unlink()
+    assert edited.jobs_to_run()[rule] == 1
+
+
 def test_a_rerun_after_an_edit_runs_just_what_the_dry_run_said(edited: Checkout):
     substitute(
         edited.root / "src/neurospect/stats/max_statistic.py", ".max(axis=1)", ".max(axis=1) + 0"

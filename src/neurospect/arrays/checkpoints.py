@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from neurospect.arrays.atomic import atomic_path, remove_left_behind
+from neurospect.arrays.atomic import atomic_path
 from neurospect.errors import BadInputError
 
 log = logging.getLogger(__name__)
@@ -79,12 +79,6 @@ def own_checkpoint(path: str | Path, whose: Mapping[str, Any]) -> dict[str, Any]
         log.info("%s belongs to other work: starting anew", path)
         return None
     return content
-
-
-def remove_checkpoint(path: str | Path) -> None:
-    """Remove a checkpoint, if it is there, and what was left of it where a writer was killed."""
-    Path(path).unlink(missing_ok=True)
-    remove_left_behind([path])
 
 
 def _refused(path: str | Path, found: str) -> BadInputError:
