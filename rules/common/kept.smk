@@ -53,13 +53,13 @@ def results_of_decoders():
             rules.remove_and_retrain: chosen.removal,
             rules.test_mean_maps: chosen.significance,
         }
-        for rule in (rules.train_decoder, rules.map_saliency):
-            files += outputs_of(rule, **at, decoder=[*decoders, *chosen.penalised])
-        for rule, wanted in asked.items():
-            files += outputs_of(rule, **at, decoder=decoders) if wanted else []
+        for job in (rules.train_decoder, rules.map_saliency):
+            files += outputs_of(job, **at, decoder=[*decoders, *chosen.penalised])
+        for job, wanted in asked.items():
+            files += outputs_of(job, **at, decoder=decoders) if wanted else []
     return files
 
 
-def outputs_of(rule, **wildcards):
-    """All outputs of a rule, for every combination of wildcards."""
-    return collect([str(file) for file in rule.output], **wildcards)
+def outputs_of(job, **wildcards):
+    """All outputs of the jobs of a rule, for every combination of wildcards."""
+    return collect([str(file) for file in job.output], **wildcards)
