@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -66,10 +66,15 @@ class SplitSettings(Strict):
     )
 
 
+def _without_needless_slashes(path: str) -> str:
+    # Snakemake takes res//x and res/x for two files. What `..` means is for the file system to say.
+    return str(PurePath(path))
+
+
 class Config(Strict):
     """The workflow's configuration."""
 
-    results: Annotated[str, AfterValidator(os.path.normpath)] = Field(
+    results: Annotated[str, AfterValidator(_without_needless_slashes)] = Field(
         default="results", min_length=1, description="folder for everything that is made"
     )
     experiments_folder: str = Field(

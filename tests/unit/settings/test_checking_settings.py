@@ -499,7 +499,7 @@ def test_a_results_folder_with_a_file_in_its_path_is_refused(folder, results):
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize("stated", ["res/", "./res", "res//", "other/../res"])
+@pytest.mark.parametrize("stated", ["res/", "./res", "res//"])
 def test_a_results_folder_is_named_in_one_way(folder, stated):
     assert check({"results": stated}).config.results == "res"
 
