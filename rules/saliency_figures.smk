@@ -42,7 +42,7 @@ rule draw_sweep:
             f"{DECODERS_OF_SEEDS}/{{sweep}}.png",
             caption="../workflow/report/sweep.rst",
             category=report_category,
-            labels=report_labels("criteria over a setting"),
+            labels=report_labels("criteria over {sweep}"),
         ),
         svg=f"{DECODERS_OF_SEEDS}/{{sweep}}.svg",
         pdf=f"{DECODERS_OF_SEEDS}/{{sweep}}.pdf",

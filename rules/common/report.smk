@@ -112,8 +112,8 @@ def report_labels(kind):
 
     def labels(wildcards, output):
         return {
-            "panel": wildcards.get("panel", "all"),
-            "shows": kind,
+            "panel": wildcards.get("panel", wildcards.get("decoder", "all")),
+            "shows": kind.format(**wildcards),
             "seed": wildcards.get("seed", "all"),
             "recipe": (read_recipe(output.png) or "not made by a recorded job")[:12],
         }
@@ -154,7 +154,7 @@ def chain_labels(wildcards):
         return {"shows": f"where {wildcards.figure} came from", "recipe": ""}
     panel, seed = rest
     return {
-        "panel": "all" if panel == "page" else panel,
+        "panel": "all" if panel in ("page", "summary") else panel,
         "shows": f"where {wildcards.figure.replace('_', ' ')} came from",
         "seed": "all" if seed == "seeds" else seed.removeprefix("seed-"),
         "recipe": "",
