@@ -44,9 +44,9 @@ KILL_TEXT = """\
 
 Jobs of the workflow in `benchmarks/reliability` (every rule but `draw_brain_maps` and
 `fetch_mnist`), killed with SIGKILL at random moments of their run, and Snakemake itself killed with
-all its jobs; then run to its end. "Lost": outputs of the undisturbed run that are not there at the
-end, or files beyond it; "wrong": outputs whose bytes differ. Recipe ids are part of every figure's
-bytes.
+all its jobs; then run to its end. A job that ends before its moment is left alone. "Lost": outputs
+of the undisturbed run that are not there at the end, or files beyond it; "wrong": outputs whose
+bytes differ. Recipe ids are part of every figure's bytes.
 """
 FAULT_TEXT = """\
 ## Other faults
@@ -246,6 +246,7 @@ def refusal(said: str) -> str:
     found = found or [line for line in lines if re.search("clock skew|cannot be locked", line)]
     found = found or [line for line in lines if re.search(r"[Ee]rror|[Ll]ock", line)]
     text = found[0] if found else "nothing"
+    text = re.sub(r" System time:.*", "", text)
     return re.sub(r"/\S*/(results|faulty)", r"…/\1", text).replace("|", "\\|")
 
 
