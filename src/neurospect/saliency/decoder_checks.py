@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from neurospect.saliency.decoders import EVALUATED_AT_ONCE, Decoder, build_decod
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import CRITERIA_COLUMNS, LINEAR_METHODS, Methods
 from neurospect.saliency.maps import saliency_maps
+from neurospect.saliency.probability_gradients import Differentiated
 from neurospect.saliency.sanity_checks import (
     SIMILARITY_COLUMNS,
     Mode,
@@ -44,7 +45,7 @@ def check_maps(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
 ) -> pd.DataFrame:
     """Compare a decoder's maps with those that it makes when its parameters are shuffled.
 
@@ -94,7 +95,7 @@ def check_labels(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
     checkpoint: str | Path | None = None,
     identity: str = "",
     name: str = "training on shuffled labels",

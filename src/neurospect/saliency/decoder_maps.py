@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from neurospect.saliency.criteria import pearson
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import LINEAR_METHODS, Methods, judged_maps
 from neurospect.saliency.map_targets import MapTargets
+from neurospect.saliency.probability_gradients import Differentiated
 from neurospect.saliency.templates import subject_templates
 
 UNITS = {
@@ -87,7 +87,7 @@ def decoder_maps(
     *,
     device: torch.device,
     temperature: float = 1.0,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
     array: str | None = None,
 ) -> DecoderMaps:
     """Make maps of the test split, judge them, and keep their means and a few of them.

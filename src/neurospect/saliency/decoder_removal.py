@@ -18,6 +18,7 @@ from neurospect.saliency.decoders import EVALUATED_AT_ONCE, Decoder, build_decod
 from neurospect.saliency.decoding_data import DecodingData, batches
 from neurospect.saliency.judged_maps import CRITERIA_COLUMNS, VALUES_AT_ONCE
 from neurospect.saliency.maps import saliency_maps
+from neurospect.saliency.probability_gradients import Differentiated
 from neurospect.saliency.removal import RETRAINED_COLUMNS, removal_curves, retrained_accuracy
 from neurospect.training.loop import Examples, TrainingPlan, evaluate
 
@@ -50,7 +51,7 @@ def remove_and_retrain(
     seed: int,
     device: torch.device,
     temperature: float = 1.0,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
     checkpoint: str | Path | None = None,
     identity: str = "",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

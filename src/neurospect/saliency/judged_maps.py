@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from neurospect.saliency.decoding_data import DecodingData, batches
 from neurospect.saliency.linear_maps import haufe_patterns, linear_weights
 from neurospect.saliency.map_targets import EXAMPLES_AT_ONCE, MapTargets
 from neurospect.saliency.maps import saliency_maps
+from neurospect.saliency.probability_gradients import Differentiated
 from neurospect.saliency.templates import subject_templates
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def judged_maps(
     *,
     device: torch.device,
     temperature: float = 1.0,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
     watch: Watcher | None = None,
 ) -> pd.DataFrame:
     """Make maps of every test example, and hold them against their targets.

@@ -6,14 +6,15 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
-from neurospect.saliency.probability_gradients import ProbabilityGradients
+from neurospect.saliency.probability_gradients import Differentiated, ProbabilityGradients
+from neurospect.training.checks import check_positive
 from neurospect.training.modes import at_rest
 
 # Values that the gradients take up together, unless the caller says otherwise: 32 MiB in single
@@ -45,7 +46,7 @@ def saliency_maps(
     method: str = "gradient",
     classes: Literal["all"] | Sequence[int] = "all",
     *,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
     temperature: float = 1.0,
     points_at_once: int | None = None,
     first_place: int = 0,
@@ -155,7 +156,7 @@ def smoothgrad(
         When there are no samples, or the standard deviation is not positive.
     """
     _check_count("samples", samples)
-    _check_positive("standard_deviation", standard_deviation)
+    check_positive("saliency maps", standard_deviation=standard_deviation)
     noise = smoothing_noise(inputs, places, standard_deviation=standard_deviation, seed=seed)
     return gradients.weighted_sum((inputs + next(noise), 1 / samples) for _ in range(samples))
 
@@ -237,9 +238,9 @@ def _known_method(name: str, options: Mapping[str, object]) -> Method:
 
 
 def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | None) -> None:
-    _check_positive("temperature", temperature)
+    check_positive("saliency maps", temperature=temperature)
     _check_count("points_at_once", 1 if points_at_once is None else points_at_once)
-    if of not in ("probability", "log_odds"):
+    if of not in get_args(Differentiated):
         raise _refused("of", repr(of), "probability or log_odds", "Choose one of the two.")
     if not len(inputs) or not inputs.is_floating_point():
         raise _refused(
@@ -257,11 +258,6 @@ def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | No
             "finite values",
             "Leave out or mend these examples.",
         )
-
-
-def _check_positive(field: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise _refused(field, value, "a positive number", "Mend the number.")
 
 
 def _check_count(field: str, value: int) -> None:

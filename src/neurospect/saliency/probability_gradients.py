@@ -16,6 +16,8 @@ from torch.func import functional_call
 from neurospect.errors import BadInputError
 from neurospect.saliency.linear_start import linear_start
 
+Differentiated = Literal["probability", "log_odds"]
+
 
 @dataclass(frozen=True)
 class ProbabilityGradients:
@@ -44,7 +46,7 @@ class ProbabilityGradients:
     model: nn.Module
     classes: Sequence[int] | None = None
     temperature: float = 1.0
-    of: Literal["probability", "log_odds"] = "probability"
+    of: Differentiated = "probability"
     points_at_once: int = 1
 
     def __call__(self, points: Tensor) -> Tensor:

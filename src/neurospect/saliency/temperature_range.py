@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import pandas as pd
 import torch
@@ -12,6 +11,7 @@ from torch import nn
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import CRITERIA_COLUMNS, judged_maps
 from neurospect.saliency.map_targets import MapTargets
+from neurospect.saliency.probability_gradients import Differentiated
 
 RANGE_COLUMNS = {
     **{name: CRITERIA_COLUMNS[name] for name in ("decoder", "seed")},
@@ -29,7 +29,7 @@ def criteria_over_temperatures(
     temperatures: Sequence[float],
     *,
     device: torch.device,
-    of: Literal["probability", "log_odds"] = "probability",
+    of: Differentiated = "probability",
 ) -> pd.DataFrame:
     """Judge the gradient at several temperatures of the softmax.
 

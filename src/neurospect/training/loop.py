@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import pandas as pd
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
+from neurospect.models.checks import Task
 from neurospect.training.backward import (
     Backward,
     BatchLoss,
@@ -33,7 +34,6 @@ from neurospect.training.randomness import own_randomness
 
 log = logging.getLogger(__name__)
 
-Task = Literal["autoencoding", "classification"]
 HISTORY_COLUMNS = {
     "epoch": "passes over the training split, counted from 1",
     "train_loss": "mean loss of the epoch: squared error (auto-encoding) or cross-entropy in nats",
