@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
@@ -44,7 +45,7 @@ def saliency_maps(
     model: nn.Module,
     inputs: Tensor,
     method: str = "gradient",
-    classes: Literal["all"] | Sequence[int] = "all",
+    classes: Literal["all"] | ArrayLike = "all",
     *,
     of: Differentiated = "probability",
     temperature: float = 1.0,
@@ -65,7 +66,7 @@ def saliency_maps(
         Key of `METHODS`: "gradient", "gradient_x_input", "smoothgrad", "integrated_gradients", or
         one that was registered.
     classes
-        "all", or the indices of some.
+        "all", or the indices of some, in the order in which their maps shall stand.
     of
         What to differentiate. The log odds of a class, log(p / (1 − p)), have gradients of the same
         direction as its probability at every point; those of the probability fall below what
@@ -96,7 +97,8 @@ def saliency_maps(
     """
     chosen = _known_method(method, options)
     _check(inputs, of, temperature, points_at_once)
-    gradients = ProbabilityGradients(model, None if classes == "all" else classes, temperature, of)
+    every = isinstance(classes, str) and classes == "all"
+    gradients = ProbabilityGradients(model, None if every else classes, temperature, of)
     maps: Tensor | None = None
     with _at_rest(model):
         if points_at_once is None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 from torch.func import functional_call
@@ -44,7 +46,7 @@ class ProbabilityGradients:
     """
 
     model: nn.Module
-    classes: Sequence[int] | None = None
+    classes: ArrayLike | None = None
     temperature: float = 1.0
     of: Differentiated = "probability"
     points_at_once: int = 1
@@ -157,16 +159,19 @@ class ProbabilityGradients:
                 remedy="Give a model that classifies; wrap one that returns more than its logits.",
             )
         count = logits.shape[1]
-        chosen = list(range(count)) if self.classes is None else list(self.classes)
-        if not chosen or not all(0 <= number < count for number in chosen):
+        if self.classes is None:
+            return torch.arange(count, device=logits.device)
+        chosen = np.asarray(self.classes)
+        numbers = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
+        if not numbers or chosen.min() < 0 or chosen.max() >= count:
             raise BadInputError(
                 "saliency maps",
                 "classes",
-                found=chosen,
-                expected=f"numbers from 0 to {count - 1}, at least one",
+                found=repr(self.classes),
+                expected=f"a list of numbers from 0 to {count - 1}, at least one",
                 remedy='Mend them, or ask for "all".',
             )
-        return torch.tensor(chosen, device=logits.device)
+        return torch.tensor(chosen, dtype=torch.long, device=logits.device)
 
 
 class _Sum:

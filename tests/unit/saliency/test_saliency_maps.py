@@ -223,6 +223,14 @@ def test_chosen_classes_are_those_of_all_in_the_order_asked_for(method, classes)
     )
 
 
+def test_chosen_classes_may_stand_in_an_array():
+    model, shape = classifier()
+    inputs = examples(shape)
+    listed = saliency_maps(model, inputs, classes=[3, 0])
+    for chosen in (np.array([3, 0]), torch.tensor([3, 0])):
+        assert torch.equal(saliency_maps(model, inputs, classes=chosen), listed)
+
+
 @pytest.mark.parametrize("method", ["gradient", "gradient_x_input", "smoothgrad"])
 def test_how_many_points_go_together_changes_nothing_but_rounding(method):
     model, shape = classifier()
@@ -380,8 +388,12 @@ def test_a_registered_function_is_a_method():
         ({"temperature": float("nan")}, "temperature: found nan"),
         ({"points_at_once": 0}, "points_at_once: found 0"),
         ({"of": "logits"}, "of: found 'logits', expected probability or log_odds"),
-        ({"classes": [4]}, r"classes: found \[4\], expected numbers from 0 to 3"),
+        ({"classes": [4]}, r"classes: found \[4\], expected a list of numbers from 0 to 3"),
+        ({"classes": [-1]}, r"classes: found \[-1\]"),
         ({"classes": []}, r"classes: found \[\]"),
+        ({"classes": [0.5]}, r"classes: found \[0.5\]"),
+        ({"classes": 1}, "classes: found 1"),
+        ({"classes": "every"}, "classes: found 'every'"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(call, words):
