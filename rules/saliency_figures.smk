@@ -1,9 +1,10 @@
 # Draw the criteria of all decoders
-# Mean over seeds with its standard error, and the seeds.
+# Mean over seeds with its standard error, and the seeds; beside them, how well decoders decode.
 rule draw_criteria:
     input:
         summary=f"{DECODERS}/criteria.tsv",
         scores=f"{DECODERS}/criteria_by_seed.tsv",
+        accuracy=f"{DECODERS}/accuracy.tsv",
     output:
         png=report(
             f"{DECODERS_OF_SEEDS}/criteria.png",

@@ -9,7 +9,7 @@ from neurospect.provenance.job import recorded_job
 from neurospect.stats.criteria_tests import LETTERS, LETTERS_MEAN
 from neurospect.stats.over_seeds import with_standard_error
 
-TEXT = ["decoder", "method", "criterion", "seed", LETTERS]
+TEXT = ["decoder", "method", "criterion", "seed", "split", LETTERS]
 
 
 def main(snakemake: Any) -> None:
@@ -17,9 +17,11 @@ def main(snakemake: Any) -> None:
     with recorded_job(snakemake) as job:
         summary = read_table(inputs.summary, text=TEXT)
         scores = read_table(inputs.scores, text=TEXT)
+        accuracy = read_table(inputs.accuracy, text=TEXT)
         figure = criteria_bars(
             with_standard_error(summary, "correlation"),
             scores.rename(columns={"correlation": "value"}),
+            accuracy[accuracy["split"] == "test"],
             letters_mean=LETTERS_MEAN,
             title=params.title,
         )

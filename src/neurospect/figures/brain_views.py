@@ -154,8 +154,9 @@ def glass_brain_figure(
             expected="some of x, y and z",
             remedy='Give "xyz", or None.',
         )
-    blocks = blocks_of(read_panels(panels, len(values)))
-    lines = wrapped(panel_lines(averaged_over, percentile), PAGE_WIDTH - 2 * MARGIN - 80.0)
+    shown = read_panels(panels, len(values))
+    blocks = blocks_of(shown)
+    lines = wrapped(panel_lines(shown, averaged_over, percentile), PAGE_WIDTH - 2 * MARGIN - 80.0)
     head = 8.0 if title else 2.0
     foot = max(LEGEND_HEIGHT, (len(lines) + 1) * LINE) + 3.0
     layout = _layout(blocks, views, PAGE_HEIGHT - head - foot)

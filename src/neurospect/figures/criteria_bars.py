@@ -38,6 +38,11 @@ SUMMARY_COLUMNS = {
     "undefined": "test examples without a correlation (constant map), summed over seeds",
     "examples": "test examples, summed over seeds",
 }
+ACCURACY_COLUMNS = {
+    "decoder": "name of the decoder",
+    "accuracy": "mean over seeds of the share of test examples classified right",
+    "chance": "share of test examples that is of the largest class",
+}
 LETTERS = "differs_from_others"
 """Optional column: letters; methods that share one do not differ significantly."""
 SCORE_COLUMNS = {
@@ -51,21 +56,27 @@ WHERE = "criteria"
 Row = tuple[str, str]
 MARGIN, NAMES, ASIDE, BETWEEN = 3.0, 40.0, 21.0, 3.0
 """Margin, names of rows, words beside the points, and from one criterion to the next, mm."""
-ROW, HEADING, NAME_LINE, LETTER = 4.2, 4.4, 2.7, 1.45
-"""Height of a row and of a decoder's name above its rows, what each further line of the name adds,
-and width of one of its letters, mm."""
+ROW, HEADING, LINE, LETTER = 4.2, 4.4, 2.7, 1.45
+"""Height of a row and of a decoder's name above its rows, what each further line above them adds,
+and width of one of the name's letters, mm."""
 BELOW = 0.26
 """How far under its mean a seed's point lies, rows."""
 
 
 @paper_style()
 def criteria_bars(
-    summary: pd.DataFrame, scores: pd.DataFrame, *, letters_mean: str = "", title: str = ""
+    summary: pd.DataFrame,
+    scores: pd.DataFrame,
+    accuracy: pd.DataFrame,
+    *,
+    letters_mean: str = "",
+    title: str = "",
 ) -> Figure:
     """Draw the correlation of maps with what they should show, a row a decoder and method.
 
     A dot with a bar is the mean over seeds with its standard error; the small points under it are
-    the seeds. The criteria stand side by side and share their axis.
+    the seeds. The criteria stand side by side and share their axis. Under a decoder's name stands
+    how well it decodes: maps of one that does not say nothing about the classes.
 
     Parameters
     ----------
@@ -75,6 +86,8 @@ def criteria_bars(
         are drawn in the order in which they appear, by decoder.
     scores
         One row per decoder, method, criterion and seed, with the columns `SCORE_COLUMNS`.
+    accuracy
+        One row per decoder, with the columns `ACCURACY_COLUMNS`; others may be there, too.
     letters_mean
         How the letters were found, e.g. "paired t-tests over 10 seeds, Bonferroni, α = .05".
     title
@@ -89,9 +102,9 @@ def criteria_bars(
     ------
     BadInputError
         If a table is empty or lacks a column, a row is there twice, or the tables do not tell of
-        the same seeds.
+        the same seeds and decoders.
     """
-    _check(summary, scores)
+    _check(summary, scores, accuracy)
     criteria = in_their_order([str(name) for name in summary["criterion"]])
     places, high = _places(summary)
     wide = (PAGE_WIDTH - 2 * MARGIN - NAMES - (len(criteria) - 1) * BETWEEN) / len(criteria)
@@ -101,7 +114,7 @@ def criteria_bars(
     figure = new_figure(PAGE_WIDTH, head + high + 10.0 + len(lines) * keys.LINE + 1.5)
     if title:
         add_text(figure, MARGIN, 2.5, title, size=LARGE, weight="bold")
-    _name_rows(figure, places, head)
+    _name_rows(figure, places, accuracy, head)
     limits = _limits(summary, scores)
     for number, criterion in enumerate(criteria):
         left = MARGIN + NAMES + number * (wide + ASIDE + BETWEEN)
@@ -185,7 +198,7 @@ def _places(summary: pd.DataFrame) -> tuple[dict[Row, float], float]:
     rows = in_their_order([_row(row) for row in summary.to_dict("records")])
     places, y = {}, 0.0
     for decoder in in_their_order([decoder for decoder, _ in rows]):
-        y += HEADING + (len(_heading(decoder)) - 1) * NAME_LINE
+        y += HEADING + len(_heading(decoder)) * LINE
         for row in rows:
             if row[0] == decoder:
                 places[row] = y + ROW / 2
@@ -198,14 +211,22 @@ def _heading(decoder: str) -> list[str]:
     return wrap(words_of(decoder), int(NAMES / LETTER)) or [""]
 
 
-def _name_rows(figure: Figure, places: dict[Row, float], top: float) -> None:
+def _name_rows(
+    figure: Figure, places: dict[Row, float], accuracy: pd.DataFrame, top: float
+) -> None:
+    said = {
+        str(
+            row["decoder"]
+        ): f"accuracy {decimals(row['accuracy'])}, chance {decimals(row['chance'])}"
+        for row in accuracy.to_dict("records")
+    }
     before = ""
     for (decoder, method), y in places.items():
         if decoder != before:
-            look = {"size": SMALL, "weight": "bold", "va": "center"}
             foot = top + y - ROW / 2 - HEADING / 2 + 0.4
-            for place, line in enumerate(reversed(_heading(decoder))):
-                name = add_text(figure, MARGIN, foot - place * NAME_LINE, line, **look)
+            for place, line in enumerate([said[decoder], *reversed(_heading(decoder))]):
+                look: dict[str, Any] = {"weight": "bold", "size": SMALL} if place else {"size": 5.5}
+                name = add_text(figure, MARGIN, foot - place * LINE, line, va="center", **look)
                 fit_text(name, NAMES - 0.5)
         before = decoder
         label = add_text(
@@ -240,6 +261,10 @@ def _lines(summary: pd.DataFrame, letters_mean: str) -> list[str]:
         )
     else:
         lines.append("dot and number: mean correlation over test examples, a single training")
+    lines.append(
+        "accuracy: share of the test split classified right, mean over seeds; chance: share of its "
+        "largest class"
+    )
     undefined, examples = int(summary["undefined"].sum()), int(summary["examples"].sum())
     if undefined:
         lines.append(
@@ -252,15 +277,26 @@ def _lines(summary: pd.DataFrame, letters_mean: str) -> list[str]:
     return lines
 
 
-def _check(summary: pd.DataFrame, scores: pd.DataFrame) -> None:
+def _check(summary: pd.DataFrame, scores: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     for table, columns, what in (
         (summary, SUMMARY_COLUMNS, "summary"),
         (scores, SCORE_COLUMNS, "scores"),
+        (accuracy, ACCURACY_COLUMNS, "accuracy"),
     ):
         check_table(table, columns, f"{WHERE}, {what}")
     identity = ["decoder", "method", "criterion"]
     check_once(summary, identity, WHERE)
     check_once(scores, [*identity, "seed"], WHERE)
+    check_once(accuracy, ["decoder"], f"{WHERE}, accuracy")
+    unscored = sorted({*summary["decoder"].astype(str)} - {*accuracy["decoder"].astype(str)})
+    if unscored:
+        raise BadInputError(
+            f"{WHERE}, accuracy",
+            "decoder",
+            found=f"no row of {', '.join(unscored)}",
+            expected="one row for each decoder of the summary",
+            remedy="Give the accuracies of all decoders.",
+        )
     scored = Counter(tuple(str(row[n]) for n in identity) for row in scores.to_dict("records"))
     counted: dict[tuple[str, ...], int] = dict(scored)
     said = {

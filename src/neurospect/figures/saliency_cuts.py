@@ -91,9 +91,9 @@ def saliency_cuts(
     """
     values = checked_voxels(maps, grid, panels)
     shown = read_panels(panels, len(values))
+    where = "MNI152 brain, cuts in mm; L: the brain's left"
     lines = wrapped(
-        [*panel_lines(averaged_over, percentile), "MNI152 brain, cuts in mm; L: the brain's left"],
-        PAGE_WIDTH - 2 * MARGIN - 80.0,
+        [*panel_lines(shown, averaged_over, percentile), where], PAGE_WIDTH - 2 * MARGIN - 80.0
     )
     head = (8.0 if title else 2.0) + CUT_LABEL
     foot = max(LEGEND_HEIGHT, len(lines) * LINE) + 3.0

@@ -100,6 +100,18 @@ class Block:
     panels: dict[tuple[tuple[str, str], str], MapPanel]
 
 
+def maps_said(panels: Iterable[MapPanel], averaged_over: int) -> list[str]:
+    """Say what the maps are, and the correlations under them."""
+    if averaged_over > 1:
+        maps = f"maps: means over {averaged_over:,} examples of each class"
+        of = "mean over these examples of the correlation of each one's map with the target"
+    else:
+        maps, of = "maps of one example of each class", "correlation of the map with the target"
+    undefined = any(panel.correlation_said and np.isnan(panel.correlation) for panel in panels)
+    nan = ["NaN: undefined, since the map or the target is constant"] if undefined else []
+    return [maps, f"r: {of}", *nan]
+
+
 def words_of(name: str) -> str:
     """Words for a name as it stands in settings and tables, e.g. of a decoder."""
     return name.replace("_", " ")
@@ -116,9 +128,9 @@ def criterion_words(name: str) -> str:
 
 
 def decimals(value: float) -> str:
-    """Write a correlation or a share with two decimals and without its zero; "undefined" if NaN."""
+    """Write a correlation or a share with two decimals and without its zero; "NaN" for none."""
     if np.isnan(value):
-        return "undefined"
+        return "NaN"
     said = f"{abs(value):.2f}"
     said = said.removeprefix("0")
     return f"−{said}" if value < 0 and said != ".00" else said

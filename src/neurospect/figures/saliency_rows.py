@@ -18,10 +18,12 @@ from neurospect.figures.saliency_panels import (
     HEADS,
     LEGEND_HEIGHT,
     Block,
+    MapPanel,
     all_rows,
     blocks_of,
     limit_said,
     map_norm,
+    maps_said,
     name_block,
     name_column,
     name_rows,
@@ -126,8 +128,9 @@ def saliency_rows(
         nobody could see the maps.
     """
     values = _checked(maps, panels)
-    blocks = blocks_of(read_panels(panels, len(values)))
-    lines = wrapped(_lines(averaged_over, across, down), PAGE_WIDTH - 2 * MARGIN - KEY)
+    read = read_panels(panels, len(values))
+    blocks = blocks_of(read)
+    lines = wrapped(_lines(read, averaged_over, across, down), PAGE_WIDTH - 2 * MARGIN - KEY)
     head = 8.0 if title else 2.0
     foot = max(LEGEND_HEIGHT, len(lines) * LINE) + 3.0
     layout = _layout(blocks, values.shape[1] / values.shape[2], PAGE_HEIGHT - head - foot)
@@ -271,11 +274,6 @@ def draw_map(axes: Axes, values: NDArray[np.float64]) -> float:
     return limit
 
 
-def _lines(averaged_over: int, across: str, down: str) -> list[str]:
-    if averaged_over > 1:
-        maps = f"maps: means over {averaged_over:,} examples of each class"
-        of = "mean over these examples of the correlation of each one's map with the target"
-    else:
-        maps, of = "maps of one example of each class", "correlation of the map with the target"
+def _lines(read: list[MapPanel], averaged_over: int, across: str, down: str) -> list[str]:
     axes = "; ".join(filter(None, (across and f"across: {across}", down and f"down: {down}")))
-    return [maps, f"r: {of} of its column", *([axes] if axes else [])]
+    return [*maps_said(read, averaged_over), *([axes] if axes else [])]

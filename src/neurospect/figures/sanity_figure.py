@@ -125,8 +125,10 @@ def draw_sanity(axes: Axes, checks: pd.DataFrame, looks: dict[Way, Look]) -> Non
     """
     layers = in_their_order([str(name) for name in checks["layer"]])
     axes.axhline(0, color=INK, linewidth=0.6, gid="not alike")
-    aside = dodges(list(looks), 0.24 / len(looks))
-    for (_, method), rows in ways_of(checks).items():
+    ways = ways_of(checks)
+    methods = {method for _, method in ways}
+    aside = dodges([way for way in looks if way[1] in methods], 0.24 / len(looks))
+    for (_, method), rows in ways.items():
         by_layer = rows.set_index(rows["layer"].astype(str)).reindex(layers)
         mean = np.concatenate([[1.0], by_layer["mean"].to_numpy(dtype=np.float64)])
         error = np.concatenate([[0.0], by_layer["standard_error"].to_numpy(dtype=np.float64)])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from neurospect.arrays.voxel_grid import VoxelGrid
 from neurospect.errors import BadInputError
+from neurospect.figures.saliency_panels import MapPanel, maps_said
 
 EXTREME = 99.9999
 """Percentile of the absolute values at which the colours of a map end, as in the paper."""
@@ -43,12 +46,7 @@ def checked_voxels(maps: ArrayLike, grid: VoxelGrid, panels: pd.DataFrame) -> ND
     return values
 
 
-def panel_lines(averaged_over: int, percentile: float) -> list[str]:
+def panel_lines(panels: Iterable[MapPanel], averaged_over: int, percentile: float) -> list[str]:
     """Say what maps, correlations and scales are."""
-    if averaged_over > 1:
-        maps = f"maps: means over {averaged_over:,} examples of each class"
-        of = "mean over these examples of the correlation of each one's map with the target"
-    else:
-        maps, of = "maps of one example of each class", "correlation of the map with the target"
     ends = f"s: {percentile:g}th percentile of the absolute values in the brain"
-    return [maps, f"r: {of}", ends]
+    return [*maps_said(panels, averaged_over), ends]

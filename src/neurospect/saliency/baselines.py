@@ -22,6 +22,7 @@ BASELINE_COLUMNS = {
     "the validation split; nearest mean: the class whose mean training example correlates best",
     "split": "training, validation or test",
     "examples": "how many",
+    "chance": "share of them that is of the largest class: right if only that class is named",
     "accuracy": "share of them classified right",
 }
 # Times one over the mean squared length of the training examples.
@@ -63,7 +64,7 @@ def score_baselines(data: DecodingData) -> pd.DataFrame:
     codes = {split: data.codes[places] for split, places in data.places.items()}
     guesses = {"linear SVM": _machine(data, codes), "nearest mean": _nearest_mean(data, codes)}
     rows = [
-        (name, split, len(codes[split]), float((guessed == codes[split]).mean()))
+        (name, split, len(guessed), data.chance(split), float((guessed == codes[split]).mean()))
         for name, of_split in guesses.items()
         for split, guessed in of_split.items()
     ]

@@ -39,6 +39,7 @@ ACCURACY_COLUMNS = {
     **_WHOSE,
     "split": "training, validation or test",
     "examples": "how many",
+    "chance": "share of them that is of the largest class: right if only that class is named",
     "accuracy": "share of them classified right",
     "loss": "mean cross-entropy in nats, at a temperature of 1",
 }
@@ -221,8 +222,12 @@ def scores(
     for split in SPLITS:
         examples = data.examples(split, device)
         loss, accuracy = evaluate(model, examples, "classification", at_once)
-        rows.append((split, len(examples), accuracy, loss))
-        log.info("accuracy on the %s split: %.4f of %d", split, accuracy, len(examples))
+        chance = data.chance(split)
+        rows.append((split, len(examples), chance, accuracy, loss))
+        said = (split, accuracy, len(examples), chance)
+        log.info("accuracy on the %s split: %.4f of %d (chance: %.4f)", *said)
+        if split == "training" and accuracy <= chance:
+            log.warning("the decoder has learned nothing; its maps say nothing about the classes")
     validation = data.examples("validation", device)
     logits = logits_of(model, validation, at_once).cpu()
     fitted = fit_temperature(logits, validation.classes.cpu())

@@ -52,6 +52,11 @@ class DecodingData:
         """Sizes of one example."""
         return example_shape(self.array, self.grid)
 
+    def chance(self, split: str) -> float:
+        """Share of a split that is of its largest class; its accuracy, if only that is named."""
+        _, counts = np.unique(self.codes[self.places[split]], return_counts=True)
+        return float(counts.max() / counts.sum())
+
     def examples(self, split: str, device: torch.device) -> ExampleSource:
         """Give the examples of a split."""
         return cohort_examples(self.array, self.places[split], self.codes, device, self.grid)

@@ -33,7 +33,7 @@ class Summarised:
 
 SUMMARISED = {
     "accuracy": Summarised(
-        ACCURACY_COLUMNS, ("decoder", "split", "examples"), ("accuracy", "loss")
+        ACCURACY_COLUMNS, ("decoder", "split", "examples", "chance"), ("accuracy", "loss")
     ),
     "temperature": Summarised(
         TEMPERATURE_COLUMNS, ("decoder",), ("temperature", "bounded", "loss", "loss_before")

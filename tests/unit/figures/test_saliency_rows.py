@@ -92,8 +92,12 @@ def test_correlations_stand_under_maps_and_undefined_ones_say_so(
     said = [t.get_text() for t in drawn_texts(saliency_rows(maps(table), table))]
     found = [text.replace("\n", "   ").split("   ")[0] for text in said if text.startswith("r = ")]
     assert sorted(found) == sorted(
-        ["r = .43", "r = −.05", "r = undefined", "r = 1.00", "r = .00", "r = .00"]
+        ["r = .43", "r = −.05", "r = NaN", "r = 1.00", "r = .00", "r = .00"]
     )
+    assert "NaN: undefined, since the map or the target is constant" in said
+    table["correlation"] = 0.5
+    said = [t.get_text() for t in drawn_texts(saliency_rows(maps(table), table))]
+    assert not any("NaN" in text for text in said)
 
 
 def test_rows_name_decoder_once_and_each_method_in_words(
