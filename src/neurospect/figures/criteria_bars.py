@@ -215,10 +215,8 @@ def _name_rows(
     figure: Figure, places: dict[Row, float], accuracy: pd.DataFrame, top: float
 ) -> None:
     said = {
-        str(
-            row["decoder"]
-        ): f"accuracy {decimals(row['accuracy'])}, chance {decimals(row['chance'])}"
-        for row in accuracy.to_dict("records")
+        str(name): f"accuracy {decimals(right)}, chance {decimals(chance)}"
+        for name, right, chance in accuracy[list(ACCURACY_COLUMNS)].itertuples(index=False)
     }
     before = ""
     for (decoder, method), y in places.items():
