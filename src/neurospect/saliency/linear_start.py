@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 # Operations that are linear in one input, and keep the examples apart and in their order.
 _LINEAR = {
     "AddmmBackward0",
+    "CloneBackward0",
     "ConvolutionBackward0",
     "ReshapeAliasBackward0",
     "UnsafeViewBackward0",
@@ -30,10 +33,19 @@ class LinearStart:
     operations
         Names and output shapes (without examples) of what lies between: equal parts have equal
         ones, however many examples went through.
+    weights
+        What the inputs are multiplied by there.
     """
 
     end: GradientEdge
     operations: tuple[tuple[str, tuple[int, ...]], ...]
+    weights: tuple[Tensor, ...]
+
+    def is_like(self, other: LinearStart) -> bool:
+        """Whether the Jacobian is that of another; a model may choose its weights by the inputs."""
+        if self.operations != other.operations:
+            return False
+        return all(map(_are_equal, self.weights, other.weights))
 
 
 def linear_start(inputs: Tensor, outputs: Tensor) -> LinearStart:
@@ -62,7 +74,8 @@ def linear_start(inputs: Tensor, outputs: Tensor) -> LinearStart:
         passed.pop()
     end = passed[-1] if passed else get_gradient_edge(inputs).node
     operations = tuple((node.name(), _output_shape(node)[1:]) for node in passed)
-    return LinearStart(GradientEdge(end, 0), operations)
+    weights = tuple(weight for node in passed for weight in _weights(node))
+    return LinearStart(GradientEdge(end, 0), operations, weights)
 
 
 def _users(outputs: Tensor) -> dict[Node, list[Node]]:
@@ -89,6 +102,21 @@ def _is_linear(node: Node) -> bool:
         swapped = [node._saved_dim0, node._saved_dim1]  # type: ignore[attr-defined]
         return all((dim + dimensions) % 2**64 % dimensions for dim in swapped)
     return node.name() in _LINEAR
+
+
+def _weights(node: Node) -> list[Tensor]:
+    saved: Any = node
+    if hasattr(node, "_saved_weight"):
+        return [saved._saved_weight]
+    if hasattr(node, "_saved_mat2"):
+        return [saved._saved_mat1 if saved._saved_mat2 is None else saved._saved_mat2]
+    # Of a function of our own: its inputs, and the weight.
+    return [saved.saved_tensors[1]] if hasattr(node, "saved_tensors") else []
+
+
+def _are_equal(one: Tensor, other: Tensor) -> bool:
+    same = one.data_ptr() == other.data_ptr() and one.stride() == other.stride()
+    return one.shape == other.shape and (same or torch.equal(one, other))
 
 
 def _output_shape(node: Node) -> tuple[int, ...]:

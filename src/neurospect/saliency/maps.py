@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
 from neurospect.saliency.probability_gradients import Differentiated, ProbabilityGradients
-from neurospect.training.checks import check_positive
+from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.modes import at_rest
 
 # Values that the gradients take up together, unless the caller says otherwise: 32 MiB in single
@@ -100,7 +101,9 @@ def saliency_maps(
     every = isinstance(classes, str) and classes == "all"
     gradients = ProbabilityGradients(model, None if every else classes, temperature, of)
     maps: Tensor | None = None
-    with _at_rest(model):
+    with torch.inference_mode(False), _at_rest(model):
+        if inputs.is_inference():
+            inputs = inputs.clone()
         if points_at_once is None:
             fitting = VALUES_AT_ONCE // gradients.values_per_point(inputs[:1])
             # In one thread, PyTorch convolves a volume that is alone in a slower way.
@@ -110,6 +113,13 @@ def saliency_maps(
             batch = inputs[start : start + points_at_once].detach()
             places = range(first_place + start, first_place + start + len(batch))
             part = chosen(gradients, batch, places, **options)
+            if part.ndim != inputs.ndim + 1 or part[:, 0].shape != batch.shape:
+                raise _refused(
+                    f"method {method}",
+                    f"maps of shape {tuple(part.shape)}",
+                    f"(examples, classes, *input shape), of inputs of shape {tuple(batch.shape)}",
+                    "Mend the function that was registered.",
+                )
             if maps is None:
                 maps = part.new_empty((len(inputs), *part.shape[1:]))
             maps[start : start + len(batch)] = part
@@ -155,9 +165,10 @@ def smoothgrad(
     Raises
     ------
     BadInputError
-        When there are no samples, or the standard deviation is not positive.
+        When there are no samples, the standard deviation is not positive, or the seed is no whole
+        number.
     """
-    _check_count("samples", samples)
+    check_counts("saliency maps", samples=samples)
     check_positive("saliency maps", standard_deviation=standard_deviation)
     noise = smoothing_noise(inputs, places, standard_deviation=standard_deviation, seed=seed)
     return gradients.weighted_sum((inputs + next(noise), 1 / samples) for _ in range(samples))
@@ -170,7 +181,7 @@ def integrated_gradients(
     places: range,
     *,
     steps: int = 50,
-    baseline: float | Tensor = 0.0,
+    baseline: ArrayLike = 0.0,
 ) -> Tensor:
     """Integrate the gradient from a baseline to the input, times their difference.
 
@@ -189,13 +200,21 @@ def integrated_gradients(
     Raises
     ------
     BadInputError
-        When there are no steps.
+        When there are no steps, or the baseline is of another shape or not finite.
     """
-    _check_count("steps", steps)
+    check_counts("saliency maps", steps=steps)
+    start = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device)
+    if start.shape not in ((), inputs.shape[1:]) or not start.isfinite().all():
+        raise _refused(
+            "baseline",
+            f"shape {tuple(start.shape)}" if start.isfinite().all() else "NaN or infinity",
+            f"one finite value, or finite values of shape {tuple(inputs.shape[1:])}",
+            "Give the baseline of one example.",
+        )
     roots, weights = np.polynomial.legendre.leggauss(steps)
-    difference = inputs - baseline
+    difference = inputs - start
     path = (
-        (baseline + (1 + float(root)) / 2 * difference, float(weight) / 2)
+        (start + (1 + float(root)) / 2 * difference, float(weight) / 2)
         for root, weight in zip(roots, weights, strict=True)
     )
     return gradients.weighted_sum(path) * difference[:, None]
@@ -205,11 +224,15 @@ def smoothing_noise(
     inputs: Tensor, places: range, *, standard_deviation: float, seed: int
 ) -> Iterator[Tensor]:
     """Draw SmoothGrad's noise, one tensor of the inputs' shape after the other, without end."""
+    if not isinstance(seed, Integral):
+        raise _refused("seed", repr(seed), "a whole number", "Mend the number.")
     generators = [
-        torch.Generator(inputs.device).manual_seed(seed * 1_000_003 + place) for place in places
+        torch.Generator(inputs.device).manual_seed(int(seed) * 1_000_003 + place)
+        for place in places
     ]
     while True:
-        noise = torch.empty_like(inputs)
+        # Drawn in the order of the places of an example, whatever their order in memory.
+        noise = torch.empty_like(inputs, memory_format=torch.contiguous_format)
         for values, generator in zip(noise, generators, strict=True):
             values.normal_(0, standard_deviation, generator=generator)
         yield noise
@@ -228,8 +251,9 @@ def _known_method(name: str, options: Mapping[str, object]) -> Method:
         raise _refused("method", repr(name), f"one of {', '.join(METHODS)}", "Mend the name.")
     parameters = inspect.signature(METHODS[name]).parameters.values()
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
     unknown = sorted(set(options) - set(known))
-    if unknown:
+    if unknown and not any_name:
         raise _refused(
             f"options of {name}",
             ", ".join(unknown),
@@ -241,7 +265,7 @@ def _known_method(name: str, options: Mapping[str, object]) -> Method:
 
 def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | None) -> None:
     check_positive("saliency maps", temperature=temperature)
-    _check_count("points_at_once", 1 if points_at_once is None else points_at_once)
+    check_counts("saliency maps", points_at_once=1 if points_at_once is None else points_at_once)
     if of not in get_args(Differentiated):
         raise _refused("of", repr(of), "probability or log_odds", "Choose one of the two.")
     if not len(inputs) or not inputs.is_floating_point():
@@ -260,11 +284,6 @@ def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | No
             "finite values",
             "Leave out or mend these examples.",
         )
-
-
-def _check_count(field: str, value: int) -> None:
-    if value < 1:
-        raise _refused(field, value, "1 or more", "Mend the number.")
 
 
 def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:

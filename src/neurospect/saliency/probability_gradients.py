@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class ProbabilityGradients:
         for group, weights in _grouped(chain([first], points), self.points_at_once):
             group_leaf, logits = self._forward(group.flatten(0, 1))
             own_start = linear_start(group_leaf, logits)
-            same = own_start.operations == start.operations
+            same = own_start.is_like(start)
             coefficients, scale = self._log_odds_coefficients(logits)
             spanning, mixing = _spanning_cotangents(coefficients, scale)
             gradients = _pulled_back(logits, own_start.end if same else group_leaf, spanning)
@@ -127,10 +127,36 @@ class ProbabilityGradients:
     def _forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return the points as a leaf of the graph, and their logits."""
         leaf = points.detach().requires_grad_()
-        frozen = {name: value.detach() for name, value in self.model.named_parameters()}
         with torch.enable_grad():
-            logits: Tensor = functional_call(self.model, frozen, (leaf,))
+            # A clone, since a model may begin with an operation in place.
+            logits = self._output(leaf.clone())
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
+            raise _refused(
+                f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits),
+                "logits of shape (examples, classes), two classes or more",
+                "Give a model that classifies; wrap one that returns more than its logits.",
+            )
+        if not logits.requires_grad:
+            raise _refused(
+                "logits without a gradient",
+                "logits that are differentiable by the inputs",
+                "Take no_grad, detach and the like out of the model's forward pass.",
+            )
+        # Of a class that is masked with -inf the probability is 0, if others have one.
+        senseless = logits.isnan() | logits.isposinf()
+        if senseless.any() or (logits.isfinite().sum(1) < 2).any():
+            raise _refused(
+                "logits that are NaN or infinite",
+                "finite logits, of two classes at least",
+                "Look at the model, and at the size of the inputs.",
+            )
         return leaf, logits
+
+    def _output(self, points: Tensor) -> Any:
+        if isinstance(self.model, torch.jit.ScriptModule | nn.DataParallel):
+            return self.model(points)
+        frozen = {name: value.detach() for name, value in self.model.named_parameters()}
+        return functional_call(self.model, frozen, (points,))
 
     def _log_odds_coefficients(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Differentiate the log odds of each wanted class by the logits; give p (1 − p), too.
@@ -150,14 +176,6 @@ class ProbabilityGradients:
         return coefficients.to(logits.dtype), scale.to(logits.dtype)
 
     def _wanted(self, logits: Tensor) -> Tensor:
-        if logits.ndim != 2 or logits.shape[1] < 2:
-            raise BadInputError(
-                "model",
-                "output",
-                found=f"shape {tuple(logits.shape)}",
-                expected="logits of shape (examples, classes), two classes or more",
-                remedy="Give a model that classifies; wrap one that returns more than its logits.",
-            )
         count = logits.shape[1]
         if self.classes is None:
             return torch.arange(count, device=logits.device)
@@ -172,6 +190,10 @@ class ProbabilityGradients:
                 remedy='Mend them, or ask for "all".',
             )
         return torch.tensor(chosen, dtype=torch.long, device=logits.device)
+
+
+def _refused(found: object, expected: str, remedy: str) -> BadInputError:
+    return BadInputError("model", "output", found=found, expected=expected, remedy=remedy)
 
 
 class _Sum:
