@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
-from neurospect.saliency.templates import checked_classes
+from neurospect.saliency.checks import checked_mask
+from neurospect.saliency.templates import checked_classes, checked_indices
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +29,12 @@ _Targets = Callable[
 
 
 def class_informative_correlation(
-    maps: ArrayLike,
-    classes: ArrayLike,
-    templates: ArrayLike,
+    maps: ArrayLike | Tensor,
+    classes: ArrayLike | Tensor,
+    templates: ArrayLike | Tensor,
     *,
-    mask: ArrayLike | None = None,
-    subjects: ArrayLike | None = None,
+    mask: ArrayLike | Tensor | None = None,
+    subjects: ArrayLike | Tensor | None = None,
 ) -> NDArray[np.float64]:
     """Correlate the map of each example's own class with what is special about that class.
 
@@ -48,33 +51,36 @@ def class_informative_correlation(
         Shape (classes, *input shape) of `class_templates`; or, with `subjects`, (subjects, classes,
         *input shape) of `subject_templates`.
     mask
-        Shape (*input shape); only where it is true is compared. Everywhere, if None.
+        Shape (*input shape), of booleans, or 0 and 1; only where it is true is compared.
+        Everywhere, if None.
     subjects
         Place of each example's subject among the templates.
 
     Returns
     -------
     numpy.ndarray
-        Pearson correlations, shape (examples,). NaN where the map or the target is constant.
+        Pearson correlations, shape (examples,). NaN where the map or the target is constant, or the
+        map is not finite.
 
     Raises
     ------
     BadInputError
-        When shapes do not fit together, or an example's class has no template.
+        When shapes do not fit together, an example's class has no template, or a template is NaN or
+        infinite somewhere inside the mask.
     """
     compared = _compared(
         maps, classes, templates, mask, subjects, _own_against_mean, every_class=False
     )
-    return _reported(np.array([value[0] for value in compared]), "class informative correlation")
+    return _reported(compared, "class informative correlation")
 
 
 def pairwise_difference_correlation(
-    maps: ArrayLike,
-    classes: ArrayLike,
-    templates: ArrayLike,
+    maps: ArrayLike | Tensor,
+    classes: ArrayLike | Tensor,
+    templates: ArrayLike | Tensor,
     *,
-    mask: ArrayLike | None = None,
-    subjects: ArrayLike | None = None,
+    mask: ArrayLike | Tensor | None = None,
+    subjects: ArrayLike | Tensor | None = None,
 ) -> NDArray[np.float64]:
     """Correlate the maps of the other classes with what would turn the example into theirs.
 
@@ -94,13 +100,13 @@ def pairwise_difference_correlation(
     Raises
     ------
     BadInputError
-        When shapes do not fit together, or a subject lacks a class.
+        When shapes do not fit together, a subject lacks a class, or a template is NaN or infinite
+        somewhere inside the mask.
     """
     compared = _compared(
         maps, classes, templates, mask, subjects, _others_against_own, every_class=True
     )
-    means = np.array([value.mean() for value in compared])
-    return _reported(means, "pairwise difference correlation")
+    return _reported(compared, "pairwise difference correlation")
 
 
 def pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -145,35 +151,48 @@ def _unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _compared(
-    maps: ArrayLike,
-    classes: ArrayLike,
-    templates: ArrayLike,
-    mask: ArrayLike | None,
-    subjects: ArrayLike | None,
+    maps: ArrayLike | Tensor,
+    classes: ArrayLike | Tensor,
+    templates: ArrayLike | Tensor,
+    mask: ArrayLike | Tensor | None,
+    subjects: ArrayLike | Tensor | None,
     targets: _Targets,
     *,
     every_class: bool,
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the correlations of each example with its targets; one example in memory at a time."""
-    maps, templates = np.asarray(maps), np.asarray(templates)
+) -> Iterator[tuple[float, bool]]:
+    """Yield each example's mean correlation with its targets, and whether its maps are finite.
+
+    One example is in memory at a time.
+    """
+    maps, templates = as_array(maps), as_array(templates)
+    if maps.ndim < 2:
+        raise _refused(
+            "maps",
+            f"shape {maps.shape}",
+            "shape (examples, classes, *input shape)",
+            "Give the maps of all classes, as saliency_maps makes them.",
+        )
     codes = checked_classes(maps, classes, maps.shape[1])
     if subjects is None:
         templates, places = templates[None], np.zeros(len(maps), dtype=np.intp)
     else:
-        places = checked_classes(maps, subjects, len(templates))
+        remedy = "Give places among the templates, as subject_templates returns them, not names."
+        places = checked_indices("subjects", maps, subjects, len(templates), remedy)
     inside = _checked_mask(maps, templates, mask)
-    present = np.stack([~np.isnan(known[:, inside]).any(1) for known in templates])
+    present = _present(templates, inside, subjects is not None)
     _check_present(present, places, codes, every_class, subjects is not None)
     known_of = -1
     for example, (place, code) in enumerate(zip(places.tolist(), codes.tolist(), strict=True)):
         if place != known_of:
             known, known_of = templates[place][:, inside].astype(np.float64), place
         read, wanted = targets(known, present[place], code)
-        yield pearson(maps[example, read][:, inside], wanted)
+        own = maps[example, read][:, inside]
+        correlation = float(pearson(own, wanted).mean())
+        yield correlation, not np.isnan(correlation) or bool(np.isfinite(own).all())
 
 
 def _checked_mask(
-    maps: NDArray[np.floating], templates: NDArray[np.floating], mask: ArrayLike | None
+    maps: NDArray[np.floating], templates: NDArray[np.floating], mask: ArrayLike | Tensor | None
 ) -> NDArray[np.bool_]:
     shape = maps.shape[2:]
     if templates.shape[1:] != maps.shape[1:]:
@@ -183,7 +202,7 @@ def _checked_mask(
             "one template of the maps' shape for each class",
             "Make them from inputs of the same model; give subjects if there are several.",
         )
-    inside = np.ones(shape, dtype=bool) if mask is None else np.asarray(mask).astype(bool)
+    inside = np.ones(shape, dtype=bool) if mask is None else checked_mask("criteria", mask)
     if inside.shape != shape or np.count_nonzero(inside) < 2:
         raise _refused(
             "mask",
@@ -192,6 +211,30 @@ def _checked_mask(
             "Use the mask of the model's inputs.",
         )
     return inside
+
+
+def _present(
+    templates: NDArray[np.floating], inside: NDArray[np.bool_], by_subject: bool
+) -> NDArray[np.bool_]:
+    """Which templates there are, shape (subjects, classes); a lacking one is NaN throughout."""
+    present = np.empty(templates.shape[:2], dtype=bool)
+    for subject, known in enumerate(templates):
+        finite = np.isfinite(known[:, inside])
+        present[subject] = ~np.isnan(known[:, inside]).all(1)
+        spoilt = present[subject] & ~finite.all(1)
+        if spoilt.any():
+            k = int(np.argmax(spoilt))
+            raise _refused(
+                _place(subject, k, by_subject),
+                f"NaN or infinity at {np.count_nonzero(~finite[k])} of {finite.shape[1]} places",
+                "finite values inside the mask",
+                "Leave out the examples that are not finite, or mask these places.",
+            )
+    return present
+
+
+def _place(subject: int, k: int, by_subject: bool) -> str:
+    return f"templates, {f'subject {subject}, ' if by_subject else ''}class {k}"
 
 
 def _check_present(
@@ -206,21 +249,26 @@ def _check_present(
         lacking &= np.arange(present.shape[1]) == codes[:, None]
     if lacking.any():
         example, k = (int(place) for place in np.argwhere(lacking)[0])
-        whose = f"subject {places[example]}, " if by_subject else ""
         raise _refused(
-            f"templates, {whose}class {k}",
-            f"no template, needed by {int(lacking.any(1).sum())} examples in all",
+            _place(int(places[example]), k, by_subject),
+            f"no template (NaN throughout), needed by {int(lacking.any(1).sum())} examples in all",
             "a template of every class" if every_class else "a template of the example's class",
             "Leave these examples out, or complete the subject.",
         )
 
 
-def _reported(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    undefined = int(np.isnan(values).sum())
+def _reported(compared: Iterator[tuple[float, bool]], name: str) -> NDArray[np.float64]:
+    correlations, finite = [], []
+    for correlation, maps_are_finite in compared:
+        correlations.append(correlation)
+        finite.append(maps_are_finite)
+    values = np.array(correlations, dtype=np.float64)
+    undefined, not_finite = int(np.isnan(values).sum()), finite.count(False)
     if undefined:
         log.warning(
-            "%s: undefined (NaN) for %d of %d examples, whose map or target is constant",
-            name, undefined, len(values),
+            "%s: undefined (NaN) for %d of %d examples (map or target constant: %d; map NaN or "
+            "infinite: %d)",
+            name, undefined, len(values), undefined - not_finite, not_finite,
         )  # fmt: skip
     return values
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
+from neurospect.training.checks import check_counts
 
 
-def class_templates(inputs: ArrayLike, classes: ArrayLike, count: int) -> NDArray[np.float64]:
+def class_templates(
+    inputs: ArrayLike | Tensor, classes: ArrayLike | Tensor, count: int
+) -> NDArray[np.float64]:
     """Mean input of each class, over all examples.
 
     Parameters
@@ -30,9 +37,10 @@ def class_templates(inputs: ArrayLike, classes: ArrayLike, count: int) -> NDArra
     Raises
     ------
     BadInputError
-        When a class has no example.
+        When a class has no example, or the arguments do not fit together.
     """
-    inputs, classes = np.asarray(inputs), checked_classes(inputs, classes, count)
+    inputs = as_array(inputs)
+    classes = checked_classes(inputs, classes, count)
     missing = np.flatnonzero(np.bincount(classes, minlength=count) == 0)
     if len(missing):
         raise BadInputError(
@@ -46,7 +54,10 @@ def class_templates(inputs: ArrayLike, classes: ArrayLike, count: int) -> NDArra
 
 
 def subject_templates(
-    inputs: ArrayLike, classes: ArrayLike, subjects: Sequence[str] | NDArray[np.str_], count: int
+    inputs: ArrayLike | Tensor,
+    classes: ArrayLike | Tensor,
+    subjects: Sequence[str] | NDArray[np.str_] | pd.Series,
+    count: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Mean input of each class in each subject.
 
@@ -72,19 +83,13 @@ def subject_templates(
     Raises
     ------
     BadInputError
-        When the arguments do not fit together.
+        When the arguments do not fit together, or a subject is missing (None, NaN or NA).
     """
-    inputs = np.asarray(inputs)
+    inputs = as_array(inputs)
     codes = checked_classes(inputs, classes, count)
-    names, places = np.unique(np.asarray(subjects), return_inverse=True)
-    if len(places) != len(inputs):
-        raise BadInputError(
-            "class templates",
-            "subjects",
-            found=len(places),
-            expected=f"{len(inputs)}, one for each example",
-            remedy="Give each example's subject.",
-        )
+    given = as_array(subjects)
+    _check_subjects(subjects, given, len(inputs))
+    names, places = np.unique(given, return_inverse=True)
     templates = np.full((len(names), count, *inputs.shape[1:]), np.nan, dtype=np.float32)
     for subject, k in {*zip(places.tolist(), codes.tolist(), strict=True)}:
         rows = (places == subject) & (codes == k)
@@ -92,7 +97,7 @@ def subject_templates(
     return templates, places
 
 
-def checked_classes(inputs: ArrayLike, classes: ArrayLike, count: int) -> NDArray[np.intp]:
+def checked_classes(examples: Sized, classes: ArrayLike | Tensor, count: int) -> NDArray[np.intp]:
     """Return the classes as an array of indices.
 
     Raises
@@ -100,15 +105,76 @@ def checked_classes(inputs: ArrayLike, classes: ArrayLike, count: int) -> NDArra
     BadInputError
         When there is not one for each example, or one lies outside 0 to count − 1.
     """
-    codes = np.asarray(classes)
-    examples = len(np.asarray(inputs))
-    whole = codes.ndim == 1 and len(codes) == examples and codes.dtype.kind in "iu"
+    check_counts("classes", count=count)
+    return checked_indices(
+        "classes", examples, classes, count, "Give the classes as the model counts them."
+    )
+
+
+def checked_indices(
+    where: str, examples: Sized, indices: ArrayLike | Tensor, count: int, remedy: str
+) -> NDArray[np.intp]:
+    """Return the indices of examples as an array.
+
+    Parameters
+    ----------
+    where
+        What they are of, for the error.
+    examples
+        Each of which has an index.
+    indices
+        Shape (examples,).
+    count
+        Of what they point into.
+    remedy
+        Where they come from, for the error.
+
+    Raises
+    ------
+    BadInputError
+        When there is not one for each example, or one lies outside 0 to count − 1.
+    """
+    codes = as_array(indices)
+    whole = codes.ndim == 1 and len(codes) == len(examples) and codes.dtype.kind in "iu"
     if not whole or (len(codes) and not (codes.min() >= 0 and codes.max() < count)):
         raise BadInputError(
-            "classes",
+            where,
             "indices",
-            found=f"shape {codes.shape}, {codes.dtype}, values {np.unique(codes)[:5].tolist()}",
-            expected=f"{examples} whole numbers from 0 to {count - 1}, one for each example",
-            remedy="Give the classes as the model counts them.",
+            found=f"shape {codes.shape}, {codes.dtype}, values {_some(codes)}",
+            expected=f"{len(examples)} whole numbers from 0 to {count - 1}, one for each example",
+            remedy=remedy,
         )
     return codes.astype(np.intp)
+
+
+def _some(codes: NDArray[Any]) -> list[Any]:
+    """Values that differ, for an error; of mixed kinds, which have no order, the first ones."""
+    try:
+        return list(np.unique(codes)[:5].tolist())
+    except TypeError:
+        return list(codes.ravel()[:5].tolist())
+
+
+def _check_subjects(
+    subjects: Sequence[str] | NDArray[np.str_] | pd.Series, names: NDArray[Any], examples: int
+) -> None:
+    if names.shape != (examples,):
+        raise _refused(
+            f"shape {names.shape}",
+            f"{examples}, one for each example",
+            "Give each example's subject.",
+        )
+    # As they came: among names, NumPy would turn NaN into a name.
+    missing = np.flatnonzero(pd.isna(np.fromiter(subjects, dtype=object, count=examples)))
+    if len(missing):
+        raise _refused(
+            f"{len(missing)} of {examples} missing, the first that of example {missing[0]}",
+            "the subject of each example",
+            "Complete the subjects, or leave these examples out.",
+        )
+
+
+def _refused(found: object, expected: str, remedy: str) -> BadInputError:
+    return BadInputError(
+        "class templates", "subjects", found=found, expected=expected, remedy=remedy
+    )

@@ -3,7 +3,9 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -111,6 +113,41 @@ def test_a_constant_map_has_no_correlation_and_is_counted(caplog):
     assert "undefined (NaN) for 2 of 7 examples" in caplog.text
 
 
+def test_maps_that_are_not_finite_are_not_called_constant(caplog):
+    maps, classes, templates = made()
+    maps[1] = 0.1
+    maps[2, :, 0, 0] = np.nan
+    maps[5, (classes[5] + 1) % 3, 1, 1] = np.inf
+    with caplog.at_level(logging.WARNING):
+        class_informative_correlation(maps, classes, templates)
+        pairwise_difference_correlation(maps, classes, templates)
+    said = [record.getMessage() for record in caplog.records]
+    assert "for 2 of 7 examples (map or target constant: 1; map NaN or infinite: 1)" in said[0]
+    assert "for 3 of 7 examples (map or target constant: 1; map NaN or infinite: 2)" in said[1]
+
+
+@pytest.mark.parametrize("mask", [np.eye(4, 5, dtype=np.uint8), np.eye(4, 5), torch.eye(4, 5) > 0])
+def test_a_mask_of_zeros_and_ones_is_one_of_booleans(mask):
+    maps, classes, templates = made()
+    expected = class_informative_correlation(maps, classes, templates, mask=np.eye(4, 5) > 0)
+    found = class_informative_correlation(maps, classes, templates, mask=mask)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("change", [{"dtype": torch.bfloat16}, {"requires_grad": True}])
+def test_tensors_of_any_precision_are_judged_with_a_gradient_and_without(change):
+    maps, classes, templates = made()
+    coarse = torch.tensor(maps, dtype=torch.float32).bfloat16().float()
+    tensors = coarse.clone().to(change.get("dtype")).requires_grad_("requires_grad" in change)
+    for criterion in (class_informative_correlation, pairwise_difference_correlation):
+        found = criterion(tensors, torch.from_numpy(classes), torch.from_numpy(templates))
+        np.testing.assert_array_equal(found, criterion(coarse.numpy(), classes, templates))
+    means = class_templates(tensors[:, 0], torch.from_numpy(classes), 3)
+    np.testing.assert_array_equal(means, class_templates(coarse[:, 0].numpy(), classes, 3))
+    of_subjects, _ = subject_templates(tensors[:, 0], classes, ["a"] * 7, 3)
+    np.testing.assert_allclose(of_subjects[0], means, rtol=1e-6)
+
+
 def test_correlations_match_scipy_row_by_row():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(6, 50)).astype(np.float32), 1e5 + rng.normal(size=(6, 50))
@@ -129,6 +166,46 @@ def test_class_templates_are_the_means_of_the_classes():
 def test_a_class_without_examples_is_named():
     with pytest.raises(BadInputError, match="no example of class 1, 3"):
         class_templates(np.zeros((3, *SHAPE)), np.array([0, 2, 0]), 4)
+
+
+@pytest.mark.parametrize(
+    "criterion", [class_informative_correlation, pairwise_difference_correlation]
+)
+def test_a_template_of_inputs_with_nan_is_refused_for_its_nan(criterion):
+    maps, classes, _ = made()
+    inputs = np.random.default_rng(1).normal(size=(7, *SHAPE))
+    inputs[1, 0, :2] = np.nan
+    templates = class_templates(inputs, classes, 3)
+    with pytest.raises(BadInputError, match="templates, class 1: found NaN or infinity at 2 of 20"):
+        criterion(maps, classes, templates)
+    own, places = subject_templates(inputs, classes, ["a"] * 7, 3)
+    own[0, 0, 3, 3] = np.inf
+    with pytest.raises(BadInputError, match="subject 0, class 0: found NaN or infinity at 1 of 20"):
+        criterion(maps, classes, own, subjects=places)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA, pd.NaT], ids=["nan", "none", "na", "nat"])
+@pytest.mark.parametrize("given", [list, pd.Series, lambda names: np.array(names, dtype=object)])
+def test_missing_subjects_are_refused_and_never_one_subject(missing, given):
+    names = ["sub-1", missing, "sub-2", missing, "sub-1"]
+    inputs, classes = np.zeros((5, *SHAPE)), np.zeros(5, dtype=int)
+    words = "subjects: found 2 of 5 missing, the first that of example 1"
+    with pytest.raises(BadInputError, match=words):
+        subject_templates(inputs, classes, given(names), 1)
+    numbers = np.array([1, np.nan, 2, np.nan, 1])
+    with pytest.raises(BadInputError, match=words):
+        subject_templates(inputs, classes, numbers, 1)
+
+
+def test_one_subject_for_each_example_is_asked_for():
+    with pytest.raises(BadInputError, match=r"subjects: found shape \(2,\), expected 3"):
+        subject_templates(np.zeros((3, *SHAPE)), np.zeros(3, dtype=int), ["a", "b"], 1)
+
+
+def test_a_count_of_classes_that_is_none_is_refused():
+    for count in (0, 2.5):
+        with pytest.raises(BadInputError, match=r"count: found .*, expected a whole number"):
+            class_templates(np.zeros((3, *SHAPE)), np.zeros(3, dtype=int), count)
 
 
 def test_a_subject_who_lacks_a_task_is_refused_by_the_pairwise_criterion_alone():
@@ -158,6 +235,12 @@ def test_a_subject_who_lacks_a_task_is_refused_by_the_pairwise_criterion_alone()
         ({"classes": np.array([0, 1])}, r"classes: indices: found shape \(2,\)"),
         ({"classes": np.zeros(7)}, "float64"),
         ({"subjects": np.zeros(7, dtype=int)}, "templates: found shape"),
+        ({"subjects": ["sub-1"] * 7}, "subjects: indices: found.*subject_templates returns them"),
+        ({"mask": np.full(SHAPE, 255)}, "mask: found int64, with values as 255, expected booleans"),
+        ({"mask": np.full(SHAPE, -1)}, "mask: found int64, with values as -1"),
+        ({"mask": np.full(SHAPE, np.nan)}, "mask: found float64, with values as nan"),
+        ({"mask": np.full(SHAPE, "False")}, "mask: found <U5, with values as False"),
+        ({"maps": np.zeros(7)}, r"maps: found shape \(7,\), expected shape \(examples, classes"),
     ],
 )
 @pytest.mark.parametrize(
