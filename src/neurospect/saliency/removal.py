@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
+from neurospect.arrays.tensors import as_array, tensors_sha256
 from neurospect.errors import BadInputError
+from neurospect.saliency.checks import checked_logits, checked_seed
+from neurospect.saliency.templates import checked_classes
+from neurospect.training.checks import check_choice, check_counts, check_positive
 from neurospect.training.modes import at_rest
 
 log = logging.getLogger(__name__)
@@ -60,10 +64,18 @@ def replace_by_rank(
     Raises
     ------
     BadInputError
-        When shapes differ, or the fraction is none.
+        When shapes differ, the fraction is none, `which` is neither of the two, or a map is not
+        finite.
     """
     _check_maps(inputs, maps)
     _check_fractions([fraction])
+    check_choice("removal", "which", which, get_args(Which))
+    return _replaced(inputs, maps, fraction, which, fill)
+
+
+def _replaced(
+    inputs: Tensor, maps: Tensor, fraction: float, which: Which, fill: float | Tensor
+) -> Tensor:
     count = round(fraction * inputs[0].numel())
     order = maps.flatten(1).argsort(dim=1, descending=which == "most", stable=True)
     replaced = torch.zeros_like(maps.flatten(1), dtype=torch.bool)
@@ -76,7 +88,7 @@ def replace_by_rank(
 def removal_curves(
     model: nn.Module,
     inputs: Tensor,
-    classes: Tensor,
+    classes: ArrayLike | Tensor,
     maps: Tensor,
     fractions: Sequence[float],
     *,
@@ -118,25 +130,36 @@ def removal_curves(
     Raises
     ------
     BadInputError
-        When shapes differ, the mode is not known, or a fraction is none.
+        When shapes differ, there is not one class for each input, the mode is not known, a number
+        makes no sense, a map is not finite, or the model's output is not logits.
     """
     _check_maps(inputs, maps)
     _check_fractions(fractions)
-    if mode not in ("deletion", "insertion"):
-        raise _refused("mode", repr(mode), "deletion or insertion", "Choose one of the two.")
+    check_choice("removal", "mode", mode, ("deletion", "insertion"))
+    check_positive("removal", temperature=temperature)
+    check_counts("removal", examples_at_once=examples_at_once)
+    if as_array(classes).shape != (len(inputs),):
+        raise _refused(
+            "classes",
+            f"shape {as_array(classes).shape}",
+            f"shape ({len(inputs)},), one class for each input",
+            "Give the class of each input, as the model counts them.",
+        )
     curves = []
     for fraction in fractions:
         if mode == "deletion":
-            shown = replace_by_rank(inputs, maps, fraction, fill=fill)
+            shown = _replaced(inputs, maps, fraction, "most", fill)
         else:
             # Ties are then broken as in deletion: the two are each other's complement.
             filled = torch.zeros_like(inputs) + torch.as_tensor(fill).to(inputs)
-            marked = replace_by_rank(torch.zeros_like(inputs), maps, fraction, fill=1.0)
+            marked = _replaced(torch.zeros_like(inputs), maps, fraction, "most", 1.0)
             shown = torch.where(marked.bool(), inputs, filled)
         with at_rest(model):
-            logits = torch.cat([model(part) for part in torch.split(shown, examples_at_once)])
+            parts = torch.split(shown, int(examples_at_once))
+            logits = torch.cat([checked_logits(model(part), len(part)) for part in parts])
         probabilities = (logits.double() / temperature).softmax(1)
-        curves.append(probabilities.gather(1, classes[:, None])[:, 0].cpu().numpy())
+        codes = torch.from_numpy(checked_classes(inputs, classes, logits.shape[1]))
+        curves.append(as_array(probabilities.gather(1, codes[:, None].to(logits.device))[:, 0]))
     return np.stack(curves, axis=1)
 
 
@@ -161,7 +184,8 @@ def retrained_accuracy(
     ----------
     train_and_score
         From training and test inputs to the accuracy on the latter of a model trained on the
-        former from its initial weights; it knows the classes of both.
+        former from its initial weights; it knows the classes of both. What it does cannot be told
+        from without: a checkpoint goes by `identity`.
     training, test
         Inputs and their maps, each of shape (examples, *input shape).
     fractions
@@ -169,10 +193,10 @@ def retrained_accuracy(
     seed
         Of the random removal.
     checkpoint
-        Where to keep accuracies between calls; removed at the end by the caller.
+        Where to keep accuracies between calls; removed at the end by the caller. One of other
+        inputs or maps, or of another identity or seed, is not used.
     identity
-        What is trained, on which inputs and maps; a checkpoint of another identity or seed is not
-        used.
+        What `train_and_score` does: model, plan, classes. Needed for a checkpoint.
 
     Returns
     -------
@@ -183,18 +207,23 @@ def retrained_accuracy(
     Raises
     ------
     BadInputError
-        Before any training, when shapes differ, a fraction is none, or the checkpoint cannot be
-        read.
+        Before any training, when shapes differ, a map is not finite, a number makes no sense, there
+        is a checkpoint but no identity, or the checkpoint cannot be read.
     """
     for inputs, maps in (training, test):
         _check_maps(inputs, maps)
     _check_fractions(fractions)
-    whose = {"identity": identity, "seed": seed}
-    finished = {} if checkpoint is None else _finished(Path(checkpoint), whose)
+    whose: dict[str, Any] = {"identity": identity, "seed": checked_seed("removal", seed)}
+    finished: Finished = {}
+    if checkpoint is not None:
+        _check_identity(identity)
+        whose["data"] = tensors_sha256(*training, *test)
+        finished = _finished(Path(checkpoint), whose)
     fill = training[0].mean(0)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(whose["seed"])
+    # Not in the maps' own type, in which random numbers may round to the same.
     at_random = [
-        (inputs, torch.rand(maps.shape, generator=generator).to(maps))
+        (inputs, torch.rand(maps.shape, generator=generator).to(maps.device))
         for inputs, maps in (training, test)
     ]
     every = [(removed, fraction) for fraction in fractions for removed in REMOVED]
@@ -203,7 +232,7 @@ def retrained_accuracy(
             continue
         which: Which = "least" if removed == "least" else "most"
         changed = [
-            replace_by_rank(inputs, maps, fraction, which=which, fill=fill)
+            _replaced(inputs, maps, fraction, which, fill)
             for inputs, maps in (at_random if removed == "random" else (training, test))
         ]
         finished[removed, fraction] = float(train_and_score(changed[0], changed[1]))
@@ -248,7 +277,33 @@ def diff_roar(table: pd.DataFrame) -> pd.Series:
     -------
     pandas.Series
         By the fraction removed.
+
+    Raises
+    ------
+    BadInputError
+        When the table does not hold one accuracy, of most and of least, for each fraction.
     """
+    lacking = [name for name in ("removed", "fraction", "accuracy") if name not in table]
+    if lacking:
+        raise _refused(
+            "table",
+            f"no column {', '.join(lacking)}",
+            f"the columns {', '.join(RETRAINED_COLUMNS)}",
+            "Give the table of retrained_accuracy.",
+        )
+    counts = pd.crosstab(table["fraction"], table["removed"])
+    counts = counts.reindex(columns=list(get_args(Which)), fill_value=0)
+    wrong = counts[(counts != 1).any(axis=1)]
+    if counts.empty or len(wrong):
+        raise _refused(
+            "table",
+            f"fraction {wrong.index[0]:g} with {wrong.iloc[0].to_dict()}"
+            if len(wrong)
+            else "no rows",
+            "one accuracy for each fraction with the most salient removed, and one with the least",
+            "Give the table of one call, each fraction once; several tables one after the other.",
+        )
+    table = table[table["removed"] != "random"]
     accuracy = table.pivot(index="fraction", columns="removed", values="accuracy")
     return (accuracy["least"] - accuracy["most"]).rename("diff_roar")
 
@@ -264,7 +319,7 @@ def share_inside(maps: Tensor, regions: Tensor) -> Tensor:
     maps
         Shape (examples, *input shape).
     regions
-        The same, true inside.
+        The same; inside is what is not zero, whatever the number.
 
     Returns
     -------
@@ -274,20 +329,43 @@ def share_inside(maps: Tensor, regions: Tensor) -> Tensor:
     Raises
     ------
     BadInputError
-        When shapes differ.
+        When shapes differ, or a map or a region is not finite.
     """
     _check_maps(regions, maps)
+    _check_finite("regions", regions)
     sizes = maps.flatten(1).abs().double()
-    return (sizes * regions.flatten(1)).sum(1) / sizes.sum(1)
+    return (sizes * (regions.flatten(1) != 0)).sum(1) / sizes.sum(1)
 
 
 def _check_maps(inputs: Tensor, maps: Tensor) -> None:
-    if inputs.shape != maps.shape:
+    if inputs.shape != maps.shape or maps.ndim < 2 or not len(maps):
         raise _refused(
             "maps",
             f"shape {tuple(maps.shape)}",
-            f"{tuple(inputs.shape)}, one map for each input",
+            f"{tuple(inputs.shape)}, one map for each input, of one example or more",
             "Choose one class's map for each input.",
+        )
+    _check_finite("maps", maps)
+
+
+def _check_finite(field: str, values: Tensor) -> None:
+    finite = torch.isfinite(values).flatten(1).all(1)
+    if not finite.all():
+        raise _refused(
+            f"{field}, example {int(torch.nonzero(~finite)[0])}",
+            f"NaN or infinity, and {int((~finite).sum())} such examples in all",
+            "finite values",
+            "Leave out or mend these examples.",
+        )
+
+
+def _check_identity(identity: str) -> None:
+    if not identity:
+        raise _refused(
+            "identity",
+            "none",
+            "a name for what train_and_score does, since one function cannot be told from another",
+            "Name model, plan and classes in identity, and change it with them.",
         )
 
 

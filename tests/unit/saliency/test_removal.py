@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from neurospect.arrays.checkpoints import write_checkpoint
+from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.cohorts.block_digits import make_block_digits, signal_regions
 from neurospect.cohorts.synthetic_tasks import make_synthetic_tasks, synthetic_templates
 from neurospect.errors import BadInputError
@@ -141,11 +141,14 @@ class Interruption(Exception):
     """Stands for whatever ends a process."""
 
 
-def small_removal(calls=None, stop_at=None, fractions=(0.2, 0.6), **options):
+def small_removal(
+    calls=None, stop_at=None, fractions=(0.2, 0.6), identity="logistic", change=None, **options
+):
     """Six trainings, which are counted, and end with an interruption."""
     (inputs, classes), (test_inputs, test_classes) = synthetic(20, 0), synthetic(20, 1)
     maps = [informative().expand_as(part) for part in (inputs, test_inputs)]
     train_and_score = logistic(classes, test_classes)
+    training, test = (change or (lambda *pair: pair))([inputs, maps[0]], [test_inputs, maps[1]])
 
     def counted(training, test):
         calls.append(training)
@@ -155,9 +158,10 @@ def small_removal(calls=None, stop_at=None, fractions=(0.2, 0.6), **options):
 
     return retrained_accuracy(
         train_and_score if calls is None else counted,
-        (inputs, maps[0]),
-        (test_inputs, maps[1]),
+        training,
+        test,
         fractions,
+        identity=identity,
         **options,
     )
 
@@ -190,10 +194,75 @@ def test_accuracies_of_another_identity_or_seed_are_not_used(tmp_path, other):
     assert len(calls) == 6
 
 
+def with_another_value(which, part):
+    """Training and test pairs of which one value differs, in inputs (0) or maps (1)."""
+
+    def change(*pairs):
+        values = pairs[which][part].clone()
+        values[0, 0, 0] += 1
+        pairs[which][part] = values
+        return pairs
+
+    return change
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["inputs", "maps"])
+@pytest.mark.parametrize("which", [0, 1], ids=["training", "test"])
+def test_accuracies_of_other_inputs_or_maps_are_not_used(tmp_path, which, part):
+    file, calls, change = tmp_path / "unfinished.pt", [], with_another_value(which, part)
+    small_removal(checkpoint=file)
+    found = small_removal(calls, checkpoint=file, change=change)
+    assert len(calls) == 6
+    pd.testing.assert_frame_equal(found, small_removal(change=change), check_exact=True)
+
+
+def test_what_is_trained_must_have_a_name_if_there_is_a_checkpoint(tmp_path):
+    calls = []
+    with pytest.raises(BadInputError, match=r"identity: found none.*Name model, plan and classes"):
+        small_removal(calls, checkpoint=tmp_path / "unfinished.pt", identity="")
+    assert calls == []
+    small_removal(calls, identity="")
+    assert len(calls) == 6
+
+
+def test_a_seed_of_numpy_can_be_read_back(tmp_path):
+    file, calls = tmp_path / "unfinished.pt", []
+    first = small_removal(checkpoint=file, seed=np.int64(3))
+    second = small_removal(calls, checkpoint=file, seed=np.int64(3))
+    assert calls == []
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    with pytest.raises(BadInputError, match=r"seed: found 1\.5, expected a whole number"):
+        small_removal(calls, seed=1.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bfloat16, torch.float16])
+def test_places_removed_at_random_do_not_depend_on_the_type_of_the_maps(dtype):
+    inputs = torch.arange(1.0, 201).repeat(5, 1)
+    ranks = torch.arange(200.0).repeat(5, 1)
+    seen = []
+
+    def kept(training, test):
+        seen.append(training != inputs.mean(0))
+        return 0.0
+
+    # The mean of equal inputs is what they are: another row makes what is removed visible.
+    inputs[0] += 0.5
+    for maps in (ranks, ranks.to(dtype)):
+        retrained_accuracy(kept, (inputs, maps), (inputs, maps), [0.25])
+    at_random = [seen[2], seen[5]]
+    assert torch.equal(*at_random)
+    gone = torch.nonzero(~at_random[1])[:, 1].double()
+    assert (~at_random[1]).sum(1).tolist() == [50] * 5
+    # Of 250 places drawn evenly from 0 to 199 the mean lies within 12 of 99.5, three deviations.
+    assert abs(float(gone.mean()) - 99.5) < 12
+
+
 def test_a_checkpoint_that_holds_something_else_is_refused_before_any_training(tmp_path):
     file, calls = tmp_path / "unfinished.pt", []
+    small_removal(checkpoint=file)
+    whose = {key: value for key, value in read_checkpoint(file).items() if key != "accuracies"}
     for content in ({}, {"accuracies": [["most", 0.2]]}, {"accuracies": [["most", "few", 1.0]]}):
-        write_checkpoint(file, {"identity": "", "seed": 0, **content})
+        write_checkpoint(file, {**whose, **content})
         with pytest.raises(BadInputError, match="checkpoint: found no accuracies"):
             small_removal(calls, checkpoint=file)
     file.write_bytes(b"PK")
@@ -215,18 +284,12 @@ def test_maps_that_rank_at_random_have_no_diff_roar():
     assert abs(diff_roar(table)[0.5]) < 0.15
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        ({"maps": torch.zeros(2, 3)}, "maps: found shape"),
-        ({"fraction": 1.5}, "fractions: found"),
-        ({"fraction": float("nan")}, "fractions: found"),
-    ],
-)
-def test_what_cannot_be_replaced_is_refused(call, words):
-    arguments = {"inputs": torch.zeros(2, 4), "maps": torch.zeros(2, 4), "fraction": 0.5, **call}
-    with pytest.raises(BadInputError, match=words):
-        replace_by_rank(**arguments)
+@pytest.mark.parametrize("inside", [1, 2, 255, -1, 0.5])
+def test_a_region_is_where_its_mask_is_not_zero(inside):
+    maps = torch.tensor([[1.0, -3, 4, 0]])
+    assert share_inside(maps, torch.tensor([[inside, inside, 0, 0]])).tolist() == [0.5]
+    with pytest.raises(BadInputError, match="regions, example 0: found NaN"):
+        share_inside(maps, torch.tensor([[inside, np.nan, 0, 0]]))
 
 
 def test_the_share_inside_a_region_is_that_of_the_absolute_values():
@@ -254,9 +317,3 @@ def test_maps_of_block_digits_point_more_to_the_digit_where_training_was_against
         maps = saliency_maps(model, inputs)[torch.arange(200), classes]
         shares.append(float(share_inside(maps, regions).mean()))
     assert shares[1] > shares[0] > 0.4
-
-
-def test_an_unknown_mode_is_refused():
-    inputs = torch.zeros(1, 4)
-    with pytest.raises(BadInputError, match="mode: found 'removal'"):
-        removal_curves(nn.Linear(4, 2), inputs, torch.tensor([0]), inputs, [0.5], mode="removal")
