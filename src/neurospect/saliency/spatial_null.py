@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, stats
+from torch import Tensor
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
+from neurospect.saliency.checks import checked_mask, checked_seed
 from neurospect.saliency.criteria import pearson
+from neurospect.training.checks import check_counts
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,9 @@ class SpatialTest:
 
 
 def spatial_correlation_test(
-    values: ArrayLike,
-    reference: ArrayLike,
-    mask: ArrayLike,
+    values: ArrayLike | Tensor,
+    reference: ArrayLike | Tensor,
+    mask: ArrayLike | Tensor,
     *,
     surrogates: int = 1000,
     seed: int = 0,
@@ -53,9 +57,9 @@ def spatial_correlation_test(
     Parameters
     ----------
     values, reference
-        Shape (*grid), in any number of dimensions.
+        Shape (*grid), in any number of dimensions; numbers, or booleans as of a region.
     mask
-        Shape (*grid); only where it is true is compared.
+        Shape (*grid), of booleans, or 0 and 1; only where it is true is compared.
     surrogates
         Random maps to draw for each of the two.
     seed
@@ -65,10 +69,13 @@ def spatial_correlation_test(
     ------
     BadInputError
         When shapes differ, the mask holds fewer than three voxels, a map is constant or not finite
-        inside it, or there are no surrogates.
+        inside it or does not hold real numbers, there are no surrogates, or the seed is no whole
+        number from 0 on.
     """
-    first, second, inside = np.asarray(values), np.asarray(reference), np.asarray(mask).astype(bool)
-    _check(first, second, inside, surrogates)
+    check_counts("spatial correlation", surrogates=surrogates)
+    first, second = _numbers("map", values), _numbers("reference", reference)
+    inside = checked_mask("spatial correlation", mask)
+    _check(first, second, inside)
     correlation = float(pearson(first[inside], second[inside]))
 
     def share_as_extreme(randomised: NDArray[np.floating], kept: NDArray[np.floating]) -> float:
@@ -77,12 +84,12 @@ def spatial_correlation_test(
         return (1 + sum(found)) / (1 + surrogates)
 
     p = max(share_as_extreme(first, second), share_as_extreme(second, first))
-    naive = stats.pearsonr(first[inside].astype(np.float64), second[inside].astype(np.float64))
-    return SpatialTest(correlation, p, float(naive.pvalue), surrogates)
+    naive = stats.pearsonr(first[inside], second[inside])
+    return SpatialTest(correlation, p, float(naive.pvalue), int(surrogates))
 
 
 def phase_randomised(
-    values: ArrayLike, mask: ArrayLike, count: int, *, seed: int
+    values: ArrayLike | Tensor, mask: ArrayLike | Tensor, count: int, *, seed: int
 ) -> Iterator[NDArray[np.float64]]:
     """Draw maps with the spectrum of the given one and random phases.
 
@@ -94,7 +101,7 @@ def phase_randomised(
     values
         Shape (*grid).
     mask
-        Shape (*grid), true somewhere.
+        Shape (*grid), of booleans, or 0 and 1; true somewhere.
     count
         How many.
     seed
@@ -104,12 +111,18 @@ def phase_randomised(
     ------
     numpy.ndarray
         One map inside the mask, shape (voxels,), in C order.
+
+    Raises
+    ------
+    BadInputError
+        Before the first, when the mask is none, or the seed no whole number from 0 on.
     """
-    inside = np.asarray(mask).astype(bool)
+    inside = checked_mask("spatial correlation", mask)
+    seed = checked_seed("spatial correlation", seed, negative=False)
     box = tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(inside))
     inside = inside[box]
     field = np.zeros(inside.shape)
-    cropped = np.asarray(values, dtype=np.float64)[box][inside]
+    cropped = as_array(values).astype(np.float64, copy=False)[box][inside]
     field[inside] = cropped - cropped.mean()
     amplitudes = np.abs(fft.rfftn(field))
     generator = np.random.default_rng(seed)
@@ -119,11 +132,15 @@ def phase_randomised(
         yield fft.irfftn(amplitudes * phases / np.abs(phases), s=inside.shape)[inside]
 
 
+def _numbers(name: str, values: ArrayLike | Tensor) -> NDArray[np.float64]:
+    found = as_array(values)
+    if found.dtype.kind not in "biuf":
+        raise _refused(name, found.dtype, "real numbers", "Give the values of a map.")
+    return found.astype(np.float64, copy=False)
+
+
 def _check(
-    first: NDArray[np.floating],
-    second: NDArray[np.floating],
-    inside: NDArray[np.bool_],
-    surrogates: int,
+    first: NDArray[np.float64], second: NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> None:
     if not first.shape == second.shape == inside.shape or np.count_nonzero(inside) < 3:
         raise _refused(
@@ -134,15 +151,14 @@ def _check(
             "Use the mask of the maps.",
         )
     for name, values in (("map", first[inside]), ("reference", second[inside])):
-        if not np.isfinite(values).all() or np.ptp(values) == 0:
+        finite = bool(np.isfinite(values).all())
+        if not finite or np.ptp(values) == 0:
             raise _refused(
                 name,
-                "a constant, NaN or infinity inside the mask",
+                f"{'a constant' if finite else 'NaN or infinity'} inside the mask",
                 "finite values that differ",
                 "Look at the map; a model that is too sure has maps of zeros.",
             )
-    if surrogates < 1:
-        raise _refused("surrogates", surrogates, "1 or more", "Mend the number.")
 
 
 def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
@@ -74,14 +75,40 @@ def test_the_seed_alone_decides():
     assert drawn[0].shape == (2, np.count_nonzero(mask))
 
 
+def test_a_region_may_be_the_reference_and_a_tensor_the_map():
+    mask = ball(10)
+    region, map_ = smooth(0, mask) > 0, smooth(1, mask).astype(np.float32)
+    expected = spatial_correlation_test(map_, region.astype(float), mask, surrogates=19)
+    tensors = torch.from_numpy(map_).requires_grad_(), torch.from_numpy(region)
+    for given in ((map_, region), (map_, region.astype(np.uint8)), tensors):
+        assert spatial_correlation_test(*given, mask, surrogates=19) == expected
+    assert expected.correlation == pytest.approx(np.corrcoef(map_[mask], region[mask])[0, 1])
+
+
+def test_a_seed_of_numpy_is_the_number_that_it_is():
+    mask = ball(10)
+    a, b = smooth(0, mask), smooth(1, mask)
+    found = [
+        spatial_correlation_test(a, b, mask, surrogates=kind(19), seed=kind(5))
+        for kind in (int, np.int64)
+    ]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"mask": np.ones((4, 4), dtype=bool)}, "mask: found shape"),
         ({"mask": np.zeros((5, 5), dtype=bool)}, "with 0 voxels inside"),
         ({"values": np.zeros((5, 5))}, "map: found a constant"),
-        ({"reference": np.full((5, 5), np.nan)}, "reference: found a constant, NaN"),
+        ({"reference": np.full((5, 5), np.nan)}, "reference: found NaN or infinity inside"),
         ({"surrogates": 0}, "surrogates: found 0"),
+        ({"surrogates": 9.5}, "surrogates: found 9.5, expected a whole number"),
+        ({"seed": 1.5}, "seed: found 1.5, expected a whole number"),
+        ({"seed": -1}, "seed: found -1, expected a whole number, 0 or more"),
+        ({"mask": np.full((5, 5), 255)}, "mask: found int64, with values as 255"),
+        ({"reference": np.full((5, 5), "a")}, "reference: found <U1, expected real numbers"),
+        ({"reference": np.ones((5, 5), dtype=bool)}, "reference: found a constant"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(change, words):
