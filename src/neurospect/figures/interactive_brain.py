@@ -23,12 +23,12 @@ from neurospect.figures.saliency_panels import (
     read_panels,
     scale_limit,
 )
+from neurospect.figures.shared_frames import shared_frames
 from neurospect.figures.style import difference_colours, paper_style
 from neurospect.figures.voxel_panels import EXTREME, checked_voxels
 
 BACKGROUND_MM = 2
-"""Voxels of the brain under the map, to which the map is resampled. A view takes one megabyte; at
-1 mm it would take several."""
+"""Voxels of the brain under the map, to which the map is resampled."""
 SHOWN = 0.1
 """Share of a map's voxels that are coloured, the largest in size."""
 MOST = 8
@@ -57,7 +57,7 @@ def interactive_brain_html(
     """Write a page of views of maps on the MNI152 brain that follow the pointer.
 
     Each view is nilearn's `view_img` in a frame of its own; scripts and pictures are inside the
-    page.
+    page, the brain only once.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def interactive_brain_html(
     Returns
     -------
     str
-        HTML, about one megabyte a map. The same maps give the same text.
+        HTML, of half a megabyte and some fifty kilobytes a map. The same maps give the same text.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def interactive_brain_html(
             "interactive brain",
             "maps",
             found=len(values),
-            expected=f"at most {MOST}, one megabyte each",
+            expected=f"at most {MOST}",
             remedy="Choose some classes and methods, or write several pages.",
         )
     shown = read_panels(panels, len(values))
@@ -100,19 +100,19 @@ def interactive_brain_html(
 def _sections(
     values: NDArray[np.float64], grid: VoxelGrid, panels: Sequence[MapPanel]
 ) -> list[str]:
+    limits = [scale_limit(row, EXTREME) for row in values]
+    views = [_view(row, grid, limit) for row, limit in zip(values, limits, strict=True) if limit]
+    frames, shared = shared_frames([page for page, _ in views])
+    in_turn = zip(frames, (height for _, height in views), strict=True)
     sections = []
-    for panel, row in zip(panels, values, strict=True):
+    for panel, limit in zip(panels, limits, strict=True):
         name = ", ".join(filter(None, (panel.column, panel.decoder, panel.method)))
-        limit = scale_limit(row, EXTREME)
         said = "; ".join(filter(None, (panel.correlation_said, f"colours: {limit_said(limit)}")))
         sections.append(f"<h2>{escape(name)}</h2>\n<p>{escape(said)}</p>")
         if limit:
-            page, height = _view(row, grid, limit)
-            sections.append(
-                f'<iframe title="{escape(name)}" height="{height}" loading="lazy" '
-                f'srcdoc="{escape(page)}"></iframe>'
-            )
-    return sections
+            page, height = next(in_turn)
+            sections.append(f'<iframe title="{escape(name)}" height="{height}" {page}></iframe>')
+    return [*sections, *shared]
 
 
 def _view(values: NDArray[np.float64], grid: VoxelGrid, limit: float) -> tuple[str, int]:
