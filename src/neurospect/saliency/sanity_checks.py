@@ -10,7 +10,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,12 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
+from neurospect.saliency.checks import checked_seed
 from neurospect.saliency.criteria import pearson
 from neurospect.saliency.maps import saliency_maps
+from neurospect.training.checks import check_choice
 from neurospect.training.loop import Examples, TrainingPlan, evaluate, train
 from neurospect.training.modes import at_rest
 
@@ -52,7 +55,8 @@ def randomise_parameters(
     """Compare the maps of a model with those it makes when its parameters are random.
 
     Layer by layer from the output, the values of each parameter are shuffled: what was learned is
-    gone, and how the values are distributed stays.
+    gone, and how the values are distributed stays. Layers that share a parameter are taken apart
+    first, so that shuffling one of them leaves the others as they were; the log names them.
 
     Parameters
     ----------
@@ -76,23 +80,19 @@ def randomise_parameters(
     Raises
     ------
     BadInputError
-        When the mode is not known; then as in `saliency_maps`.
+        When the mode is not known, the seed no whole number, or the model cannot be copied; then as
+        in `saliency_maps`.
     """
-    if mode not in ("cascading", "independent"):
-        raise BadInputError(
-            "sanity check",
-            "mode",
-            found=repr(mode),
-            expected="cascading or independent",
-            remedy="Choose one of the two.",
-        )
+    check_choice("sanity check", "mode", mode, get_args(Mode))
+    generator = torch.Generator().manual_seed(checked_seed("sanity check", shuffling_seed))
     maps = saliency_maps(model, inputs, method, **options)
-    shuffled = copy.deepcopy(model)
-    generator = torch.Generator().manual_seed(shuffling_seed)
+    # This pass comes before the copy: what a model keeps of it has no graph, and can be copied.
+    layers = layers_in_order(model, inputs[:1])
+    intact = _copy_of(model)
+    _take_apart(intact)
     rows = []
-    for layer in reversed(layers_in_order(model, inputs[:1])):
-        if mode == "independent":
-            shuffled = copy.deepcopy(model)
+    for layer in reversed(layers):
+        shuffled = _copy_of(intact) if mode == "independent" else intact
         if not _shuffle(shuffled.get_submodule(layer), generator):
             log.info("layer %s is left out: shuffling changes none of its parameters", layer)
             continue
@@ -132,12 +132,18 @@ def randomise_labels(
         `SIMILARITY_COLUMNS`, and each model's accuracy on its own training labels,
         `training_accuracy` and `training_accuracy_shuffled`: maps are to be compared where both
         learned their labels.
+
+    Raises
+    ------
+    BadInputError
+        When the seed is no whole number, or the model cannot be copied; then as in `train` and
+        `saliency_maps`.
     """
-    generator = torch.Generator().manual_seed(shuffling_seed)
+    generator = torch.Generator().manual_seed(checked_seed("sanity check", shuffling_seed))
     order = torch.randperm(len(examples.classes), generator=generator).to(examples.classes.device)
     maps, accuracies = [], []
     for labels in (examples.classes, examples.classes[order]):
-        trained, known = copy.deepcopy(model), Examples(examples.inputs, labels)
+        trained, known = _copy_of(model), Examples(examples.inputs, labels)
         train(trained, known, plan)
         accuracies.append(evaluate(trained, known, plan.task)[1])
         maps.append(saliency_maps(trained, inputs, method, **options))
@@ -146,6 +152,35 @@ def randomise_labels(
         "training_accuracy": accuracies[0],
         "training_accuracy_shuffled": accuracies[1],
     }
+
+
+def _copy_of(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except (RuntimeError, TypeError) as error:
+        raise BadInputError(
+            "model",
+            "copy",
+            found=f"{type(error).__name__} ({str(error).partition('. ')[0]})",
+            expected="a model that copy.deepcopy can copy",
+            remedy="Take out of it what is no part of it: tensors that it keeps of a forward pass "
+            "(keep them detached, or set them to None), open files and the like.",
+        ) from error
+
+
+def _take_apart(model: nn.Module) -> None:
+    """Give each layer parameters of its own where several share one."""
+    owners: dict[int, str] = {}
+    for layer, module in model.named_modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            owner = owners.setdefault(id(parameter), layer)
+            if owner != layer:
+                log.warning(
+                    "layers %s and %s share the parameter %s: each is shuffled alone",
+                    owner, layer, name,
+                )  # fmt: skip
+                values = parameter.detach().clone()
+                setattr(module, name, nn.Parameter(values, parameter.requires_grad))
 
 
 def _shuffle(layer: nn.Module, generator: torch.Generator) -> bool:
@@ -167,11 +202,30 @@ def map_similarity(first: Tensor, second: Tensor) -> dict[str, float]:
     ----------
     first, second
         Shape (examples, classes, *input shape).
+
+    Raises
+    ------
+    BadInputError
+        When their shapes differ.
     """
-    a, b = (maps.detach().cpu().flatten(2).numpy() for maps in (first, second))
+    if first.shape != second.shape or first.ndim < 3:
+        raise BadInputError(
+            "sanity check",
+            "maps",
+            found=f"shapes {tuple(first.shape)} and {tuple(second.shape)}",
+            expected="one shape (examples, classes, *input shape)",
+            remedy="Compare the maps of the same examples and classes.",
+        )
+    a, b = (as_array(maps.flatten(2)) for maps in (first, second))
     signed = pearson(a, b)
     sizes = pearson(rankdata(np.abs(a), axis=-1), rankdata(np.abs(b), axis=-1))
     defined = ~(np.isnan(signed) | np.isnan(sizes))
+    finite = np.isfinite(a).all(-1) & np.isfinite(b).all(-1)
+    if not finite.all():
+        log.warning(
+            "%d of %d maps are NaN or infinite in either model, and do not count",
+            np.count_nonzero(~finite), finite.size,
+        )  # fmt: skip
     return {
         "correlation": float(signed[defined].mean()) if defined.any() else float("nan"),
         "rank_correlation_of_size": float(sizes[defined].mean()) if defined.any() else float("nan"),
@@ -205,7 +259,8 @@ def layers_in_order(model: nn.Module, inputs: Tensor) -> list[str]:
     ]
     try:
         with at_rest(model), torch.no_grad():
-            model(inputs)
+            # A clone, since a model may begin with an operation in place.
+            model(inputs.clone())
     finally:
         for handle in handles:
             handle.remove()

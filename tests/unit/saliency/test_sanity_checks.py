@@ -1,8 +1,10 @@
 """Maps of models that learned nothing differ from those of models that did."""
 
 import copy
+import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -201,5 +203,98 @@ def test_looking_at_a_model_in_training_leaves_it_as_it_was():
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(BadInputError, match="mode: found 'all', expected cascading"):
+    with pytest.raises(BadInputError, match="mode: found 'all', expected one of cascading"):
         randomise_parameters(network(), synthetic(2).inputs, mode="all")
+
+
+@pytest.mark.parametrize("seed", [1.5, "0", None])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    plan = TrainingPlan("classification", 1, 1e-3)
+    with pytest.raises(BadInputError, match=r"seed: found .*, expected a whole number"):
+        randomise_parameters(network(), synthetic(2).inputs, shuffling_seed=seed)
+    with pytest.raises(BadInputError, match=r"seed: found .*, expected a whole number"):
+        randomise_labels(network(), synthetic(2), plan, synthetic(2).inputs, shuffling_seed=seed)
+
+
+class Remembering(nn.Module):
+    """Keeps what passed it: the last, or all."""
+
+    def __init__(self, keep):
+        super().__init__()
+        self.layer, self.last, self.kept, self.keep = nn.Linear(6, 3), None, [], keep
+
+    def forward(self, inputs):
+        self.last = self.layer(inputs).tanh()
+        if self.keep:
+            self.kept.append(self.last)
+        return self.last
+
+
+@pytest.mark.parametrize("mode", ["cascading", "independent"])
+def test_a_model_that_keeps_its_last_activation_is_checked_like_any_other(mode):
+    torch.manual_seed(0)
+    model, inputs = Remembering(keep=False), torch.randn(4, 6)
+    plain = nn.Sequential(copy.deepcopy(model.layer), nn.Tanh())
+    model(inputs)
+    assert model.last.requires_grad
+    found = randomise_parameters(model, inputs, mode=mode)
+    expected = randomise_parameters(plain, inputs, mode=mode)
+    assert found["layer"].tolist() == ["layer"]
+    assert found["correlation"].tolist() == expected["correlation"].tolist()
+
+
+def test_a_model_that_cannot_be_copied_is_refused_in_words():
+    model, inputs = Remembering(keep=True), torch.randn(4, 6)
+    plan = TrainingPlan("classification", 1, 1e-3)
+    model(inputs)
+    words = "model: copy: found RuntimeError .*keep them detached"
+    with pytest.raises(BadInputError, match=words):
+        randomise_parameters(model, inputs)
+    with pytest.raises(BadInputError, match=words):
+        randomise_labels(model, Examples(inputs, torch.arange(4) % 3), plan, inputs)
+
+
+def tied(share):
+    """Two layers of equal weights, which are or are not the same parameter."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6), nn.Linear(6, 3))
+    weight = model[0].weight
+    model[2].weight = weight if share else nn.Parameter(weight.detach().clone())
+    return model
+
+
+@pytest.mark.parametrize("mode", ["cascading", "independent"])
+def test_layers_that_share_a_parameter_are_shuffled_one_at_a_time_and_named(mode, caplog):
+    inputs = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
+    model = tied(share=True)
+    with caplog.at_level(logging.WARNING):
+        found = randomise_parameters(model, inputs, mode=mode)
+    assert "layers 0 and 2 share the parameter weight: each is shuffled alone" in caplog.text
+    assert model[0].weight is model[2].weight
+    pd.testing.assert_frame_equal(found, randomise_parameters(tied(False), inputs, mode=mode))
+
+
+def test_order_is_found_without_writing_to_the_inputs():
+    inputs = -torch.ones(2, 5)
+    layers_in_order(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(5, 3)), inputs)
+    assert (inputs == -1).all()
+
+
+def test_maps_that_are_not_finite_are_not_called_constant(caplog):
+    a, b = torch.rand(2, 3, 2, 4).unbind()
+    a[0, 0], b[1, 1, 2], b[2, 0, 0] = 0, torch.nan, torch.inf
+    with caplog.at_level(logging.WARNING):
+        found = map_similarity(a, b)
+    assert found["undefined"] == 3
+    assert "2 of 6 maps are NaN or infinite in either model" in caplog.text
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.bfloat16, torch.Tensor.requires_grad_])
+def test_maps_of_any_precision_are_compared_with_a_gradient_and_without(change):
+    a, b = torch.rand(2, 3, 2, 8).bfloat16().float().unbind()
+    assert map_similarity(change(a), change(b)) == map_similarity(a.detach(), b.detach())
+
+
+def test_maps_of_other_shapes_are_not_compared():
+    with pytest.raises(BadInputError, match=r"maps: found shapes \(3, 2, 8\) and \(3, 1, 8\)"):
+        map_similarity(torch.rand(3, 2, 8), torch.rand(3, 1, 8))
