@@ -49,7 +49,8 @@ def shared_frames(pages: Sequence[str]) -> tuple[list[str], list[str]]:
     for number, part in enumerate(parts):
         smaller = [page.replace(part, f"%SHARED-{number}%") for page in smaller]
     scripts = [f'<script type="text/plain" class="shared">{part}</script>' for part in parts]
-    return [f'data-page="{escape(page)}"' for page in smaller], [*scripts, _FILL]
+    attributes = [f'data-page="{escape(page)}"' for page in smaller]
+    return attributes, [*scripts, _FILL] if pages else []
 
 
 def with_palette(picture: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,29 @@ a { color: var(--mark); }
 """
 
 
-def chain_html(chain: Chain, preview: bytes | None = None) -> str:
+@dataclass(frozen=True)
+class Lengths:
+    """How much of a chain stands on a page; what does not is counted there.
+
+    Attributes
+    ----------
+    in_full
+        Jobs of one rule with all their facts.
+    in_a_line
+        Further jobs of that rule, with wildcards and recipe.
+    files
+        Of those that one job read, and of those that it made.
+    """
+
+    in_full: int = 5
+    in_a_line: int = 500
+    files: int = 100
+
+
+EVERYTHING = Lengths(sys.maxsize, sys.maxsize, sys.maxsize)
+
+
+def chain_html(chain: Chain, preview: bytes | None = None, lengths: Lengths = EVERYTHING) -> str:
     """Write a chain as a page that stands alone.
 
     Parameters
@@ -44,14 +68,25 @@ def chain_html(chain: Chain, preview: bytes | None = None) -> str:
         From `neurospect.provenance.trace.trace`.
     preview
         The figure made small, as WebP, to be shown instead of the figure itself.
+    lengths
+        How much of it: the chains of large cohorts have a job for each participant, and browsers
+        show no page of more than two megabytes inside a report.
 
     Returns
     -------
     str
         HTML. The same chain gives the same text.
     """
-    numbers = {recipe: number for number, recipe in enumerate(chain.steps, start=1)}
-    sections = [_section(step, numbers[recipe], numbers) for recipe, step in chain.steps.items()]
+    rules: dict[str, list[Step]] = {}
+    for step in chain.steps.values():
+        rules.setdefault(step.record.rule, []).append(step)
+    most = lengths.in_full + lengths.in_a_line
+    shown = [step.record.recipe for steps in rules.values() for step in steps[:most]]
+    numbers = {recipe: number for number, recipe in enumerate(shown, start=1)}
+    sections = []
+    for steps in rules.values():
+        sections += [_section(step, numbers, lengths.files) for step in steps[: lengths.in_full]]
+        sections += _in_lines(steps[lengths.in_full :], numbers)
     body = [
         f'<p class="quiet">recipe <code>{escape(chain.recipe)}</code><br>',
         f"sha256 <code>{escape(chain.sha256)}</code></p>",
@@ -91,8 +126,35 @@ def _counted(chain: Chain) -> str:
     return f"Made by {jobs} from {files}."
 
 
-def _section(step: Step, number: int, numbers: dict[str, int]) -> str:
+def _in_lines(steps: Sequence[Step], numbers: dict[str, int]) -> list[str]:
+    """Write the section of further jobs of one rule, a line for each that has a number."""
+    if not steps:
+        return []
+    records = [step.record for step in steps if step.record.recipe in numbers]
+    lines = "".join(
+        f'<tr id="step-{numbers[record.recipe]}"><td>{numbers[record.recipe]}</td>'
+        f"<td>{escape(' '.join(f'{name}={value}' for name, value in record.wildcards.items()))}"
+        f"</td><td><code>{escape(record.recipe)}</code></td></tr>\n"
+        for record in records
+    )
+    heading = f"<h2>{escape(steps[0].record.rule)}, {len(steps):,} more</h2>"
+    table = f"<table><caption>Number, wildcards and recipe</caption>\n{lines}</table>"
+    unnamed = _not_shown(len(steps) - len(records), "jobs")
+    return [f"<section>\n{heading}\n{table}{unnamed}\n</section>"]
+
+
+def _not_shown(count: int, what: str) -> str:
+    if count <= 0:
+        return ""
+    remedy = "neurospect trace FIGURE --html PAGE writes all of them"
+    return f'<p class="quiet">and {count:,} more {what}; {remedy}</p>'
+
+
+def _section(step: Step, numbers: dict[str, int], most: int) -> str:
     record = step.record
+    number = numbers[record.recipe]
+    made_from = [(_source(source, numbers), source.file.sha256) for source in step.sources]
+    made = [(escape(file.path), file.sha256) for file in record.outputs]
     return "\n".join(
         [
             f'<section id="step-{number}">',
@@ -106,8 +168,8 @@ def _section(step: Step, number: int, numbers: dict[str, int]) -> str:
                     for name, value in record.params.items()
                 ),
             ),
-            _files("Made from", ((_source(s, numbers), s.file.sha256) for s in step.sources)),
-            _files("Made", ((escape(file.path), file.sha256) for file in record.outputs)),
+            _files("Made from", made_from, most),
+            _files("Made", made, most),
             "</section>",
         ]
     )
@@ -136,7 +198,9 @@ def _source(source: Source, numbers: dict[str, int]) -> str:
         return f"{path} <strong>raw file</strong>"
     if source.step is None:
         return f"{path} <strong>no record of its job</strong>"
-    number = numbers[source.step]
+    number = numbers.get(source.step)
+    if number is None:
+        return f"{path} from recipe <code>{escape(source.step)}</code>"
     return f'{path} <a href="#step-{number}">from step {number}</a>'
 
 
@@ -148,9 +212,12 @@ def _table(caption: str, rows: Iterable[tuple[str, str]]) -> str:
     return f"<table>{title}\n{body}</table>" if body else ""
 
 
-def _files(caption: str, rows: Iterable[tuple[str, str]]) -> str:
+def _files(caption: str, rows: Sequence[tuple[str, str]], most: int) -> str:
     """Table of files; the first cell of each row is HTML already."""
     body = "".join(
-        f"<tr><td>{cell}</td><td><code>{escape(sha256)}</code></td></tr>\n" for cell, sha256 in rows
+        f"<tr><td>{cell}</td><td><code>{escape(sha256)}</code></td></tr>\n"
+        for cell, sha256 in rows[:most]
     )
-    return f"<table><caption>{caption}, with sha256</caption>\n{body}</table>" if body else ""
+    unnamed = _not_shown(len(rows) - most, "files")
+    table = f"<table><caption>{caption}, with sha256</caption>\n{body}</table>{unnamed}"
+    return table if body else ""
