@@ -95,9 +95,12 @@ def test_what_is_linked_to_is_on_the_page(participants: int, tmp_path: Path) -> 
     assert f"from recipe <code>{100:064x}</code>" in page
 
 
-def test_the_page_of_the_largest_cohorts_is_shown_inside_a_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("participants", "files"), [(10_000, 1), (10, 2_000)])
+def test_the_page_of_the_largest_cohorts_is_shown_inside_a_report(
+    participants: int, files: int, tmp_path: Path
+) -> None:
     """Browsers show no address of more than 2 MiB, and a report holds pages as such, in base64."""
-    page = chain_html(chain_of(10_000, 500, tmp_path), b"preview" * 10_000, Lengths())
+    page = chain_html(chain_of(participants, files, tmp_path), b"preview" * 10_000, Lengths())
     assert len(page.encode()) * 4 / 3 < 2**21
 
 
