@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from neurospect.saliency.checks import checked_seed
 from neurospect.saliency.decoders import EVALUATED_AT_ONCE, Decoder, build_decoder, fit_decoder
 from neurospect.saliency.decoding_data import DecodingData
 from neurospect.saliency.judged_maps import CRITERIA_COLUMNS, LINEAR_METHODS, Methods
@@ -22,6 +23,7 @@ from neurospect.saliency.sanity_checks import (
     map_similarity,
     randomise_parameters,
 )
+from neurospect.training.checks import check_counts
 from neurospect.training.loop import Examples, TrainingPlan, evaluate
 
 CHECK_COLUMNS = {
@@ -64,6 +66,11 @@ def check_maps(
     -------
     pandas.DataFrame
         `CHECK_COLUMNS` but decoder and seed.
+
+    Raises
+    ------
+    BadInputError
+        When the number of examples or the seed is none; then as in `randomise_parameters`.
     """
     inputs = _spread_inputs(data, examples, device)
     modes: tuple[Mode, ...] = ("cascading", "independent")
@@ -113,9 +120,17 @@ def check_labels(
     -------
     pandas.DataFrame
         `CHECK_COLUMNS` but decoder and seed, one row per method.
+
+    Raises
+    ------
+    BadInputError
+        Before any training, when the number of examples or the seed is none; then as in
+        `train_decoder`.
     """
+    inputs = _spread_inputs(data, examples, device)
+    generator = torch.Generator().manual_seed(checked_seed("sanity check", seed))
     known = cast(Examples, data.examples("training", device))
-    order = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed)).to(device)
+    order = torch.randperm(len(known), generator=generator).to(device)
     shuffled = replace(known, classes=known.classes[order])
     other = build_decoder(data, decoder, plan.seed).to(device)
     fit_decoder(other, shuffled, decoder, plan, checkpoint=checkpoint, identity=identity, name=name)
@@ -123,7 +138,6 @@ def check_labels(
         "training_accuracy": evaluate(model, known, plan.task, EVALUATED_AT_ONCE)[1],
         "accuracy_on_shuffled": evaluate(other, shuffled, plan.task, EVALUATED_AT_ONCE)[1],
     }
-    inputs = _spread_inputs(data, examples, device)
     rows = []
     for method, options in _of_inputs(methods).items():
         first, second = (
@@ -145,6 +159,7 @@ def _of_inputs(methods: Methods) -> Methods:
 
 
 def _spread_inputs(data: DecodingData, examples: int, device: torch.device) -> Tensor:
+    check_counts("sanity check", examples=examples)
     count = len(data.places["test"])
     chosen = np.unique(np.linspace(0, count - 1, min(examples, count)).round().astype(int))
     return data.examples("test", device).rows(torch.from_numpy(chosen).to(device)).inputs

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurospect.arrays.tensors import as_array
 from neurospect.saliency.criteria import (
     class_informative_correlation,
     pairwise_difference_correlation,
@@ -31,6 +32,8 @@ VALUES_AT_ONCE = 2**24
 LINEAR_METHODS = ("weights", "haufe_pattern")
 INFORMATIVE, PAIRWISE = "class_informative", "pairwise_difference"
 CONSTANT, LACKING = "constant map or target", "participant without a class"
+NOT_FINITE = "NaN or infinity in a map"
+UNDEFINED = (CONSTANT, LACKING, NOT_FINITE)
 CRITERIA_COLUMNS = {
     "decoder": "name of the decoder",
     "seed": "of its training",
@@ -116,7 +119,7 @@ def judged_maps(
                 )
             if watch is not None:
                 watch(method, part, maps)
-            judged = _judged(maps.cpu().numpy(), batch.inputs, data, targets, places[part])
+            judged = _judged(as_array(maps), batch.inputs, data, targets, places[part])
             tables.append(judged.assign(method=method))
     table = pd.concat(tables, ignore_index=True)
     order = {name: place for place, name in enumerate(methods)}
@@ -144,6 +147,9 @@ def linear_map(model: nn.Module, data: DecodingData, method: str, device: torch.
 def undefined_counts(criteria: pd.DataFrame) -> pd.DataFrame:
     """Count the correlations that are undefined, by method and criterion, and log them.
 
+    Maps that are not finite come of a model at fault: the log alone counts them, apart from the
+    others.
+
     Parameters
     ----------
     criteria
@@ -156,13 +162,13 @@ def undefined_counts(criteria: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (method, criterion), part in criteria.groupby(["method", "criterion"], sort=False):
-        constant, lacking = ((part["undefined"] == why).sum() for why in (CONSTANT, LACKING))
-        rows.append((method, criterion, len(part), int(constant), int(lacking)))
-        if constant or lacking:
+        counts = {why: int((part["undefined"] == why).sum()) for why in UNDEFINED}
+        rows.append((method, criterion, len(part), counts[CONSTANT], counts[LACKING]))
+        if any(counts.values()):
             log.warning(
-                "%s, %s: undefined for %d of %d examples (%d: %s; %d: %s)",
-                method, criterion, constant + lacking, len(part),
-                constant, CONSTANT, lacking, LACKING,
+                "%s, %s: undefined for %d of %d examples (%s)",
+                method, criterion, sum(counts.values()), len(part),
+                "; ".join(f"{count}: {why}" for why, count in counts.items() if count),
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(UNDEFINED_COLUMNS)[2:])
 
@@ -193,7 +199,7 @@ def _judged(
     subjects: NDArray[np.intp] | None = None
     if targets.of == "subject":
         known, subjects = subject_templates(
-            inputs.cpu().numpy(), codes, whose.astype(str), len(data.classes)
+            as_array(inputs), codes, whose.astype(str), len(data.classes)
         )
     against = {"mask": targets.mask, "subjects": subjects}
     found = {INFORMATIVE: class_informative_correlation(maps, codes, known, **against)}
@@ -213,7 +219,9 @@ def _judged(
                     "class": names[codes],
                     "criterion": criterion,
                     "correlation": values,
-                    "undefined": _why(values, lacking and criterion == PAIRWISE),
+                    "undefined": LACKING
+                    if lacking and criterion == PAIRWISE
+                    else _why(values, criterion, maps, codes, targets.mask),
                 }
             )
             for criterion, values in found.items()
@@ -221,8 +229,17 @@ def _judged(
     )
 
 
-def _why(values: NDArray[np.float64], lacking: bool) -> list[str | None]:
-    return [
-        None if not undefined else LACKING if lacking else CONSTANT
-        for undefined in np.isnan(values).tolist()
-    ]
+def _why(
+    values: NDArray[np.float64],
+    criterion: str,
+    maps: NDArray[np.floating],
+    codes: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+) -> list[str | None]:
+    """Why correlations are undefined; None for those that are not."""
+    reasons: list[str | None] = [None] * len(values)
+    for example in np.flatnonzero(np.isnan(values)).tolist():
+        own = np.arange(maps.shape[1]) == codes[example]
+        read = maps[example, own if criterion == INFORMATIVE else ~own]
+        reasons[example] = CONSTANT if np.isfinite(read[:, mask]).all() else NOT_FINITE
+    return reasons

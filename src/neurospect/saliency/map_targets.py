@@ -15,6 +15,7 @@ from neurospect.arrays.numpy_files import open_array
 from neurospect.arrays.voxel_grid import VoxelGrid, read_voxel_grid
 from neurospect.errors import BadInputError
 from neurospect.preprocess.resampling import same_grid
+from neurospect.saliency.checks import checked_mask
 from neurospect.saliency.decoding_data import DecodingData, batches
 
 EXAMPLES_AT_ONCE = 32
@@ -63,13 +64,14 @@ def map_targets(
     space
         The cohort's mask on its whole grid, a 3-D NIfTI, where examples are volumes of its box.
     mask
-        A mask to compare in: a 3-D NIfTI on that grid, or .npy of an example's shape; what lies
-        inside the cohort's own mask, too, counts.
+        A mask to compare in: a 3-D NIfTI on that grid, or .npy of an example's shape, of booleans,
+        or 0 and 1; what lies inside the cohort's own mask, too, counts.
 
     Raises
     ------
     BadInputError
-        When a mask has another shape or grid than the examples, or is empty inside theirs.
+        When a mask has another shape or grid than the examples, is empty inside theirs, or an .npy
+        holds anything but booleans, or 0 and 1.
     """
     grid = data.grid if space is None else read_voxel_grid(space)
     inside = np.ones(data.shape, dtype=bool)
@@ -104,7 +106,7 @@ def mean_test_inputs(data: DecodingData) -> NDArray[np.float64]:
 
 def _given_mask(path: Path, shape: tuple[int, ...], grid: VoxelGrid | None) -> NDArray[np.bool_]:
     if path.suffix == ".npy":
-        given: NDArray[np.bool_] = np.asarray(open_array(path)) != 0
+        given = checked_mask(str(path), open_array(path))
         if given.shape != shape:
             raise _refused(path, f"shape {given.shape}", f"shape {shape}, that of one example")
         return given
