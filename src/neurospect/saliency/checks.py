@@ -77,12 +77,15 @@ def checked_mask(where: str, mask: ArrayLike | Tensor) -> NDArray[np.bool_]:
         When it holds anything but booleans, or the numbers 0 and 1.
     """
     values = as_array(mask)
-    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-        others = values[~np.isin(values, (0, 1))] if values.dtype.kind in "biuf" else values
+    if values.dtype.kind == "b":
+        return values
+    real = values.dtype.kind in "iuf"
+    fitting = (values == 0) | (values == 1) if real else np.zeros(values.shape, dtype=bool)
+    if not fitting.all():
         raise BadInputError(
             where,
             "mask",
-            found=f"{values.dtype}, with values as {others.flat[0]!s}",
+            found=f"{values.dtype}, with values as {values[~fitting][0]!s}",
             expected="booleans, or 0 outside and 1 inside",
             remedy="Say which places are inside, as by mask > 0.",
         )
