@@ -75,8 +75,9 @@ def own_checkpoint(path: str | Path, whose: Mapping[str, Any]) -> dict[str, Any]
     if not Path(path).exists():
         return None
     content = read_checkpoint(path)
-    if any(content.get(key) != value for key, value in whose.items()):
-        log.info("%s belongs to other work: starting anew", path)
+    others = [f"other {key}" for key, value in whose.items() if content.get(key) != value]
+    if others:
+        log.warning("%s belongs to other work (%s): starting anew", path, ", ".join(others))
         return None
     return content
 
