@@ -66,26 +66,32 @@ def fit_temperature(
     own = np.asarray(classes)
     _check(scores, own, bounds)
 
-    def loss(log_temperature: float) -> float:
-        scaled = log_softmax(scores / math.exp(log_temperature), axis=1)
+    def loss(temperature: float) -> float:
+        scaled = log_softmax(scores / temperature, axis=1)
         return float(-scaled[np.arange(len(own)), own].mean())
 
     low, high = (math.log(bound) for bound in bounds)
     # Convex in 1 / temperature, so that the one minimum of the logarithm is found.
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
-    best = min((low, high, float(found.x)), key=loss)
+    found = minimize_scalar(
+        lambda logarithm: loss(math.exp(logarithm)),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    inner = float(found.x)
+    best = min((*bounds, math.exp(inner)), key=loss)
     at_bound: Literal["lower", "upper"] | None = None
-    if best - low < 1e-6:
-        best, at_bound = low, "lower"
-    elif high - best < 1e-6:
-        best, at_bound = high, "upper"
+    if math.log(best) - low < 1e-6:
+        best, at_bound = float(bounds[0]), "lower"
+    elif high - math.log(best) < 1e-6:
+        best, at_bound = float(bounds[1]), "upper"
     if at_bound is not None:
         log.warning(
             "temperature scaling ran into its %s bound, %g: the validation split does not fix the "
             "temperature; look at results over a range of temperatures",
-            at_bound, math.exp(best),
+            at_bound, best,
         )  # fmt: skip
-    return FittedTemperature(math.exp(best), loss(best), loss(0.0), at_bound)
+    return FittedTemperature(best, loss(best), loss(1.0), at_bound)
 
 
 def _check(scores: np.ndarray, own: np.ndarray, bounds: tuple[float, float]) -> None:
