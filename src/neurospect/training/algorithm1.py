@@ -88,7 +88,8 @@ def train_algorithm1(
         examples,
         plan,
         loss_of,
-        recipe=f"algorithm 1, epsilon {epsilon!r}, {hops} hops, one pass {one_pass}",
+        recipe=f"algorithm 1, epsilon {float(epsilon)!r}, {hops} hops, one pass {one_pass}",
+        epsilon=epsilon,
         weight_penalty=weight_penalty,
         updates_per_batch=hops,
         keeping=keeping,
@@ -105,25 +106,24 @@ class _GrowingNoise:
         self.epsilon, self.hops, self.one_pass = epsilon, hops, one_pass
         self.hop = 0
         self.noise = torch.zeros_like(part.inputs)
-        self.perturbed = part.inputs
 
     def next_loss(self) -> Tensor:
         """Loss of the next update; the noise moves first, by the last one's parameters.
 
         Moving it here and not behind the update leaves out the last move, which is never used.
         """
+        part = self.part
         if self.hop and self.one_pass:
-            assert self.perturbed.grad is not None
-            self._move(-self.perturbed.grad)
+            assert self.noise.grad is not None
+            self._move(-self.noise.grad)
         elif self.hop:
-            self._move(log_odds_gradient(self.model, self.perturbed, self.part.classes))
-        self.perturbed = self.part.inputs + self.noise
+            self._move(log_odds_gradient(self.model, part.inputs, self.noise, part.classes))
         self.hop += 1
-        self.perturbed.requires_grad_(self.one_pass and self.hop < self.hops)
+        self.noise.requires_grad_(self.one_pass and self.hop < self.hops)
         # The cross-entropy, written so that the gradient of a sure example does not round to zero.
-        return softplus(-log_odds(self.model(self.perturbed), self.part.classes)).mean()
+        return softplus(-log_odds(self.model(part.inputs + self.noise), part.classes)).mean()
 
     def _move(self, uphill: Tensor) -> None:
         length = self.epsilon * torch.rand(len(uphill), dtype=uphill.dtype, device=uphill.device)
-        moved = self.noise - times_examples(length, unit_length(uphill))
+        moved = self.noise.detach() - times_examples(length, unit_length(uphill))
         self.noise = within_ball(moved, self.epsilon)

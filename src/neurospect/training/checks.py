@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from numbers import Integral
+from typing import Any
+
+import numpy as np
 
 from neurospect.errors import BadInputError
 
@@ -59,3 +62,8 @@ def check_choice(where: str, field: str, value: object, choices: Collection[str]
             expected=f"one of {', '.join(choices)}",
             remedy="Mend the name.",
         )
+
+
+def plain(value: Any) -> Any:
+    """Turn a number of NumPy into Python's own; leave all else."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -12,8 +14,11 @@ from torch import Tensor, nn
 from neurospect.errors import BadInputError
 from neurospect.models.weights import refuse_weights_made_by_hooks
 from neurospect.training.backward import backward_by_micro_batches
+from neurospect.training.examples import checked_examples
 from neurospect.training.loop import ExampleSource, LossOfBatch, TrainingPlan, train
 from neurospect.training.weight_penalty import sum_of_squared_weights
+
+log = logging.getLogger(__name__)
 
 
 class Keeping(TypedDict, total=False):
@@ -32,6 +37,7 @@ def train_with_loss(
     loss_of: LossOfBatch,
     *,
     recipe: str,
+    epsilon: float | None = None,
     weight_penalty: float = 0.0,
     updates_per_batch: int = 1,
     keeping: Keeping,
@@ -47,6 +53,8 @@ def train_with_loss(
         random comes from PyTorch's global generators, which `train` seeds anew for each epoch.
     recipe
         What the loss is, with its numbers; a checkpoint made with another is not used.
+    epsilon
+        Radius of the noise, if there is any: the log says how it compares with the whole input.
     weight_penalty
         Times the sum of the squared weights, is added to the loss; not to the one reported.
     updates_per_batch, keeping
@@ -74,7 +82,12 @@ def train_with_loss(
     def penalty() -> Tensor:
         return weight_penalty * sum_of_squared_weights(model)
 
-    identity = f"{keeping.get('identity', '')}; {recipe}; weight penalty {weight_penalty!r}"
+    name = keeping.get("name", "training")
+    if epsilon is not None:
+        examples = checked_examples(examples, plan.task, name, "examples")
+        values = examples.rows(slice(0, 1)).inputs.numel()
+        share = epsilon / math.sqrt(values)
+        log.info("epsilon is %.3g times the root of the %d values of an example", share, values)
     return train(
         model,
         examples,
@@ -88,8 +101,9 @@ def train_with_loss(
         updates_per_batch=updates_per_batch,
         validation=keeping.get("validation"),
         checkpoint=keeping.get("checkpoint"),
-        identity=identity,
-        name=keeping.get("name", "training"),
+        identity=keeping.get("identity", ""),
+        loss_name=f"{recipe}; weight penalty {float(weight_penalty)!r}",
+        name=name,
     )
 
 

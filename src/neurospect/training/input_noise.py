@@ -71,25 +71,27 @@ def adversarial_noise(
     """
     check_positive("noise on the inputs", epsilon=epsilon, step_size=step_size)
     check_counts("noise on the inputs", steps=steps)
+    inputs = inputs.detach()
     noise = torch.zeros_like(inputs)
     for _ in range(steps):
-        gradient = log_odds_gradient(model, inputs + noise, classes)
+        gradient = log_odds_gradient(model, inputs, noise, classes)
         noise = within_ball(noise - step_size * unit_length(gradient), epsilon)
     return noise
 
 
-def log_odds_gradient(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
-    """Gradient of each example's log odds by the example; points where the probability's does.
+def log_odds_gradient(model: nn.Module, inputs: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
+    """Gradient of each noisy example's log odds by the noise; points where the probability's does.
 
     The model's buffers are left as they were.
     """
-    points = inputs.detach().requires_grad_()
+    noise = noise.detach().requires_grad_()
     # Else batch normalisation would count the passes of the search into its running statistics.
     copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
     with torch.enable_grad():
+        points = inputs + noise
         logits: Tensor = functional_call(model, copies, (points,)) if copies else model(points)
         odds = log_odds(logits, classes).sum()
-    return torch.autograd.grad(odds, points)[0]
+    return torch.autograd.grad(odds, noise)[0]
 
 
 def within_ball(noise: Tensor, epsilon: float) -> Tensor:

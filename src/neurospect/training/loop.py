@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
 from neurospect.models.checks import Task
 from neurospect.training.backward import (
@@ -26,13 +24,36 @@ from neurospect.training.backward import (
     backward_by_micro_batches,
     refuse_batch_normalisation,
 )
-from neurospect.training.checks import check_choice, check_counts, check_positive
+from neurospect.training.checks import check_choice, check_counts, check_positive, plain
+from neurospect.training.examples import (
+    Examples,
+    ExampleSource,
+    checked_examples,
+    count_classes,
+    digest_of_examples,
+)
+from neurospect.training.first_pass import FirstPass
+from neurospect.training.kept_state import KeptState, Resumable
 from neurospect.training.modes import at_rest, in_training
 from neurospect.training.precision import Precision, computing_in
 from neurospect.training.progress import Progress
 from neurospect.training.randomness import own_randomness
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "HISTORY_COLUMNS",
+    "ExampleSource",
+    "Examples",
+    "LossOfBatch",
+    "TrainingPlan",
+    "TrainingStoppedError",
+    "evaluate",
+    "of_examples",
+    "train",
+]
+
+# Times `_SEEDS_APART` it is one that PyTorch's generators take.
+LARGEST_SEED = 9 * 10**12
+_SEEDS_APART = 1_000_003
 
 HISTORY_COLUMNS = {
     "epoch": "passes over the training split, counted from 1",
@@ -40,16 +61,6 @@ HISTORY_COLUMNS = {
     "validation_loss": "the same on the validation split, after the epoch",
     "validation_accuracy": "share of the validation split classified right, after the epoch",
 }
-
-
-class Resumable(Protocol):
-    """Something beside the model that grows during training and must survive an interruption."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors and plain values."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from them."""
 
 
 class TrainingStoppedError(BadInputError):
@@ -91,7 +102,7 @@ class TrainingPlan:
     seed
         Of the order of mini-batches, and of what the model draws itself (dropout).
     evaluate_every, checkpoint_every
-        In epochs.
+        In epochs; the last epoch counts too.
     precision
         Of the forward passes, as in `neurospect.training.precision.computing_in`.
     """
@@ -106,39 +117,10 @@ class TrainingPlan:
     precision: Precision = "float32"
     micro_batch_size: int | None = None
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Inputs, shape (samples, features), and class indices, shape (samples,)."""
-
-    inputs: Tensor
-    classes: Tensor
-
-    def __len__(self) -> int:
-        """Count the samples."""
-        return len(self.inputs)
-
-    def to(self, device: torch.device) -> Examples:
-        """Move both to a device."""
-        return Examples(self.inputs.to(device), self.classes.to(device))
-
-    def rows(self, rows: Rows) -> Examples:
-        """Choose some of the samples; a slice is not copied."""
-        return Examples(self.inputs[rows], self.classes[rows])
-
-
-class ExampleSource(Protocol):
-    """What a training learns from: `Examples`, or what reads them batch by batch."""
-
-    @property
-    def classes(self) -> Tensor:
-        """Class indices, shape (samples,), on the device that inputs come to."""
-
-    def __len__(self) -> int:
-        """Count the samples."""
-
-    def rows(self, rows: Rows) -> Examples:
-        """Give some of the samples."""
+    def __post_init__(self) -> None:
+        """Turn numbers of NumPy into Python's own: a checkpoint holds no others."""
+        for name, value in list(vars(self).items()):
+            object.__setattr__(self, name, plain(value))
 
 
 # From a mini-batch, before its first update, to the mean loss of rows of it.
@@ -163,27 +145,34 @@ def train(
     backward: Backward | None = None,
     updates_per_batch: int = 1,
     loss_of: LossOfBatch | None = None,
+    loss_name: str = "",
     name: str = "training",
 ) -> pd.DataFrame:
     """Train `model` in place with Adam.
 
-    Interrupted at any moment and called again with the same arguments, it goes on from the last
-    checkpoint and ends with the same bits as an undisturbed run. The global random state is left as
-    it was, and so is the mode of each layer, training or at rest.
+    Interrupted at any moment and called again with the same arguments and a `checkpoint`, it goes
+    on from there and ends with the same bits as an undisturbed run. The global random state is left
+    as it was, and so is the mode of each layer, training or at rest.
 
     Parameters
     ----------
     model
-        On the device of `examples`. If it is in training mode, those of its layers that are at rest
-        (`eval`) stay so; if it is at rest itself, all its layers are trained in training mode.
+        On the device of `examples`; leaves its inputs as they are, and returns logits, shape
+        (samples, classes), or reconstructions. If it is in training mode, those of its layers that
+        are at rest (`eval`) stay so; if it is at rest itself, all its layers are trained in
+        training mode.
     examples, validation
         What to learn from, and what to look at now and then.
     plan
         How.
     checkpoint
-        Where to keep the state between calls; removed at the end by the caller.
+        Where to keep the state between calls, from before the first epoch to the last; removed at
+        the end by the caller. One of another identity, plan, loss or of other examples is not used,
+        and the log says so.
     identity
-        What the training is (a recipe id); a checkpoint of another identity or plan is not used.
+        What the training is (a recipe id). Without one, a checkpoint has to be of a training that
+        began with this model's weights; the model may hold those, or what an interrupted call
+        left.
     alongside
         States to keep in the checkpoint together with the model, by name.
     before_batch
@@ -197,6 +186,8 @@ def train(
     loss_of
         From a mini-batch to the mean loss of rows of it, in place of the task's own; called once
         for each mini-batch.
+    loss_name
+        What `loss_of` is, with its numbers; a checkpoint made with another is not used.
     name
         For the progress lines.
 
@@ -208,33 +199,49 @@ def train(
     Raises
     ------
     BadInputError
-        When there are no examples, a value of the plan makes no sense, the checkpoint cannot be
-        read or does not fit the model, or a model that normalises over the batch is to be trained
-        in micro-batches.
+        Before the first update: when there are no examples, classes are no whole numbers from 0
+        on, a value of the plan makes no sense, the checkpoint cannot be read, does not fit the
+        model or is of one with other initial weights, a model that normalises over the batch is to
+        be trained in micro-batches, or the model overwrites its inputs or returns something else.
     TrainingStoppedError
         When the loss stops being finite; it carries the history up to there.
     """
-    _check_examples(examples, name)
     _check_plan(plan, name)
     check_counts(name, updates_per_batch=updates_per_batch)
+    examples = checked_examples(examples, plan.task, name, "examples")
+    if validation is not None:
+        validation = checked_examples(validation, plan.task, name, "validation")
     if plan.micro_batch_size is not None:
         refuse_batch_normalisation(model, name)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
-    whose = {"identity": identity, "plan": asdict(plan)}
     resumables: dict[str, Any] = {"model": model, "optimizer": optimizer, **(alongside or {})}
-    history: list[list[float]] = []
+    kept: KeptState | None = None
     if checkpoint is not None:
-        history = _resume(Path(checkpoint), whose, resumables)
+        whose = {
+            "identity": identity,
+            "plan": asdict(plan),
+            "loss": loss_name,
+            "examples": digest_of_examples(examples),
+            "validation": "" if validation is None else digest_of_examples(validation),
+        }
+        began_with = None if identity else model
+        kept = KeptState(Path(checkpoint), whose, resumables, began_with)
+    history = [] if kept is None else kept.resume(plan.epochs)
     first = len(history)
     backward = backward or partial(backward_by_micro_batches, size=plan.micro_batch_size)
+    # A loss of one's own may take what it likes from an auto-encoder.
+    expected = plan.task if loss_of is None or plan.task == "classification" else None
+    both = [part for part in (examples, validation) if part is not None]
+    classes = max(count_classes(part, plan.task) for part in both)
+    first_pass = FirstPass(model, name, expected, classes)
     loss_of = loss_of or of_examples(lambda part: _loss(model(part.inputs), part, plan.task))
     within = partial(computing_in, plan.precision, model, examples.classes.device)
     progress = Progress(plan.epochs, name)
-    with in_training(model):
+    with in_training(model), nullcontext() if kept is None else kept.remembered():
         for epoch in range(first + 1, plan.epochs + 1):
             with own_randomness(examples.classes.device, _seed_of(plan, epoch)):
                 loss = _one_epoch(
-                    partial(_loss_of_batch, loss_of, within),
+                    partial(_loss_of_batch, loss_of, within, first_pass),
                     optimizer,
                     examples,
                     _batches(len(examples), plan, epoch),
@@ -245,15 +252,14 @@ def train(
             if not math.isfinite(loss):
                 raise TrainingStoppedError(name, epoch, loss, _history(history))
             evaluation = (math.nan, math.nan)
-            due = epoch % plan.evaluate_every == 0 or epoch == plan.epochs
-            if validation is not None and due:
+            is_last = epoch == plan.epochs
+            if validation is not None and (is_last or epoch % plan.evaluate_every == 0):
                 with within():
                     at_once = plan.micro_batch_size or plan.batch_size
-                    evaluation = evaluate(model, validation, plan.task, at_once)
+                    evaluation = _evaluated(model, validation, plan.task, at_once)
             history.append([loss, *evaluation])
-            if checkpoint is not None and epoch % plan.checkpoint_every == 0:
-                states = {key: value.state_dict() for key, value in resumables.items()}
-                write_checkpoint(checkpoint, {**whose, "history": history, "states": states})
+            if kept is not None and (is_last or epoch % plan.checkpoint_every == 0):
+                kept.write(history)
             progress.show(epoch, loss, first)
     return _history(history)
 
@@ -264,7 +270,6 @@ def _history(rows: list[list[float]]) -> pd.DataFrame:
     return frame
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module, examples: ExampleSource, task: str, batch_size: int | None = None
 ) -> tuple[float, float]:
@@ -275,10 +280,21 @@ def evaluate(
     Raises
     ------
     BadInputError
-        When the batch size is not a whole number from 1 on.
+        When the batch size is not a whole number from 1 on, there are no examples, classes are no
+        whole numbers from 0 on, or the model overwrites its inputs or returns something else.
     """
     if batch_size is not None:
         check_counts("evaluation", batch_size=batch_size)
+    examples = checked_examples(examples, task, "evaluation", "examples")
+    first_pass = FirstPass(model, "evaluation", task, count_classes(examples, task))
+    with first_pass.watched():
+        return _evaluated(model, examples, task, batch_size)
+
+
+@torch.no_grad()
+def _evaluated(
+    model: nn.Module, examples: ExampleSource, task: str, batch_size: int | None
+) -> tuple[float, float]:
     loss, right = 0.0, 0
     with at_rest(model):
         for start in range(0, len(examples), batch_size or len(examples)):
@@ -307,7 +323,8 @@ def _one_epoch(
             if before_batch is not None:
                 before_batch(batch)
             part = examples.rows(batch.to(examples.classes.device))
-        loss_of_rows = loss_of_batch(part)
+        # Else gradients would gather in inputs that ask for them.
+        loss_of_rows = loss_of_batch(Examples(part.inputs.detach(), part.classes))
         for _ in range(updates_per_batch):
             optimizer.zero_grad()
             loss = backward(loss_of_rows)
@@ -317,12 +334,15 @@ def _one_epoch(
 
 
 def _loss_of_batch(
-    loss_of: LossOfBatch, within: Callable[[], AbstractContextManager[None]], batch: Examples
+    loss_of: LossOfBatch,
+    within: Callable[[], AbstractContextManager[None]],
+    first_pass: FirstPass,
+    batch: Examples,
 ) -> BatchLoss:
     of_rows = loss_of(batch)
 
     def inside(rows: Rows) -> Tensor:
-        with within():
+        with within(), first_pass.watched():
             return of_rows(rows)
 
     return BatchLoss(inside, len(batch))
@@ -339,7 +359,7 @@ def _batches(samples: int, plan: TrainingPlan, epoch: int) -> list[Tensor | None
 
 def _seed_of(plan: TrainingPlan, epoch: int) -> int:
     """One seed per epoch, so that a resumed training draws as an undisturbed one does."""
-    return plan.seed * 1_000_003 + epoch
+    return plan.seed * _SEEDS_APART + epoch
 
 
 def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
@@ -348,45 +368,21 @@ def _loss(outputs: Tensor, examples: Examples, task: str) -> Tensor:
     return nn.functional.cross_entropy(outputs, examples.classes)
 
 
-def _check_examples(examples: ExampleSource, name: str) -> None:
-    if not len(examples) or len(examples) != len(examples.classes):
-        raise BadInputError(
-            name,
-            "examples",
-            found=f"{len(examples)} inputs and {len(examples.classes)} classes",
-            expected="at least one example, each with its class",
-            remedy="Enlarge the training split, or give one class per example.",
-        )
-
-
 def _check_plan(plan: TrainingPlan, name: str) -> None:
     check_choice(name, "task", plan.task, get_args(Task))
     check_choice(name, "precision", plan.precision, get_args(Precision))
     check_positive(name, learning_rate=plan.learning_rate)
+    is_whole = isinstance(plan.seed, int) and not isinstance(plan.seed, bool)
+    if not is_whole or abs(plan.seed) > LARGEST_SEED:
+        raise BadInputError(
+            name,
+            "seed",
+            found=repr(plan.seed),
+            expected=f"a whole number, no further than {LARGEST_SEED:g} from 0",
+            remedy="Mend the number.",
+        )
     counts = ("epochs", "batch_size", "micro_batch_size", "evaluate_every", "checkpoint_every")
     for field in counts:
         value = getattr(plan, field)
         if value is not None or field not in ("batch_size", "micro_batch_size"):
             check_counts(name, **{field: value})
-
-
-def _resume(
-    checkpoint: Path, whose: Mapping[str, Any], resumables: Mapping[str, Any]
-) -> list[list[float]]:
-    content = own_checkpoint(checkpoint, whose)
-    if content is None:
-        return []
-    try:
-        for key, resumable in resumables.items():
-            resumable.load_state_dict(content["states"][key])
-        history: list[list[float]] = content["history"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BadInputError(
-            checkpoint,
-            "checkpoint",
-            found=f"a state that does not fit ({type(error).__name__}: {error})",
-            expected="the state of this training",
-            remedy="Delete it: the training then starts anew.",
-        ) from error
-    log.info("going on from %s, after epoch %d", checkpoint, len(history))
-    return history

@@ -97,7 +97,8 @@ def train_random_noise(
         examples,
         plan,
         of_examples(loss_of),
-        recipe=f"random noise, epsilon {epsilon!r}",
+        recipe=f"random noise, epsilon {float(epsilon)!r}",
+        epsilon=epsilon,
         weight_penalty=weight_penalty,
         keeping=keeping,
     )
@@ -152,7 +153,8 @@ def train_pgd(
         examples,
         plan,
         of_examples(loss_of),
-        recipe=f"pgd, epsilon {epsilon!r}, {steps} steps of {step_size!r}",
+        recipe=f"pgd, epsilon {float(epsilon)!r}, {steps} steps of {float(step_size)!r}",
+        epsilon=epsilon,
         weight_penalty=weight_penalty,
         keeping=keeping,
     )

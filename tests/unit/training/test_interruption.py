@@ -1,6 +1,9 @@
 """A training that is interrupted and called again ends with the bits of an undisturbed one."""
 
+import copy
 import dataclasses
+import functools
+import logging
 import pathlib
 import signal
 import subprocess
@@ -12,12 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from interruptions import Interruption
+from interruptions import Interruption, assert_an_interruption_changes_no_bit
 from torch import nn
 
 from neurospect.arrays.checkpoints import read_checkpoint, write_checkpoint
 from neurospect.errors import BadInputError
+from neurospect.training.algorithm1 import train_algorithm1
 from neurospect.training.loop import Examples, TrainingPlan, train
+from neurospect.training.robust import train_pgd, train_random_noise
 
 EPOCHS = 11
 PLAN = TrainingPlan(
@@ -296,3 +301,196 @@ def test_equal_content_gives_equal_bytes_whatever_the_name(checkpoint, tmp_path)
     write_checkpoint(tmp_path / "another_name.pt", content)
     assert (tmp_path / "another_name.pt").read_bytes() == checkpoint.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another_name.pt", checkpoint.name]
+
+
+ORDINARY = TrainingPlan("classification", epochs=4, learning_rate=0.02, batch_size=8, seed=3)
+OFTEN_KEPT = dataclasses.replace(ORDINARY, checkpoint_every=1)
+WAYS = {
+    "plain": train,
+    "random noise": functools.partial(train_random_noise, epsilon=0.5),
+    "pgd": functools.partial(train_pgd, epsilon=0.5),
+    "algorithm 1": functools.partial(train_algorithm1, epsilon=0.5),
+}
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+def task(scale=1.0, shift=0):
+    rng = np.random.default_rng(0)
+    inputs = torch.tensor(scale * rng.normal(size=(20, 4)), dtype=torch.float32)
+    return Examples(inputs, (torch.arange(20) + shift) % 2)
+
+
+def drawn(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.3), nn.Linear(6, 2))
+
+
+def weights(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def stopped(model, way, plan, checkpoint, *, after):
+    """Interrupt the training of a model after so many forward passes."""
+    passes = []
+
+    def count(*_):
+        passes.append(1)
+        if len(passes) == after:
+            raise KeyboardInterrupt
+
+    handle = model.register_forward_hook(count)
+    with pytest.raises(KeyboardInterrupt):
+        way(model, task(), plan, checkpoint=checkpoint)
+    handle.remove()
+
+
+@every_way
+def test_a_training_of_fewer_epochs_than_between_checkpoints_is_kept_at_its_end(way, checkpoint):
+    assert ORDINARY.epochs < ORDINARY.checkpoint_every
+    first, passes = drawn(), []
+    history = way(first, task(), ORDINARY, checkpoint=checkpoint)
+    assert len(read_checkpoint(checkpoint)["history"]) == ORDINARY.epochs
+    again = drawn()
+    again.register_forward_hook(lambda *_: passes.append(1))
+    assert way(again, task(), ORDINARY, checkpoint=checkpoint).equals(history)
+    assert not passes
+    assert torch.equal(weights(again), weights(first))
+
+
+@every_way
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+@pytest.mark.parametrize("after", [1, 7, 20])
+def test_the_model_of_an_interrupted_call_ends_with_the_same_bits(
+    way, micro_batch_size, after, checkpoint
+):
+    plan = dataclasses.replace(
+        ORDINARY, epochs=8, micro_batch_size=micro_batch_size, checkpoint_every=3
+    )
+    undisturbed, model = drawn(), drawn()
+    history = way(undisturbed, task(), plan)
+    stopped(model, way, plan, checkpoint, after=after)
+    stopped(model, way, plan, checkpoint, after=min(after, 3))
+    assert way(model, task(), plan, checkpoint=checkpoint).equals(history)
+    assert torch.equal(weights(model), weights(undisturbed))
+
+
+def test_what_grows_alongside_also_goes_back_to_the_start(checkpoint):
+    run = interrupted(checkpoint, 2)
+    run.stop_at = None
+    run.model._forward_hooks.clear()
+    assert_same(run(), Run(None)())
+
+
+def test_a_training_that_ended_is_not_run_again_with_the_model_that_it_trained(checkpoint, caplog):
+    model = drawn()
+    train(model, task(), ORDINARY, checkpoint=checkpoint)
+    trained = weights(model)
+    with caplog.at_level(logging.INFO):
+        train(model, task(), ORDINARY, checkpoint=checkpoint)
+    assert torch.equal(weights(model), trained)
+    assert "after epoch 4 of 4" in caplog.text
+
+
+@every_way
+@pytest.mark.parametrize(
+    "other", [task(scale=3.0), task(shift=1), Examples(task().inputs[:18], task().classes[:18])]
+)
+def test_the_checkpoint_of_other_examples_is_not_used_and_the_log_says_so(
+    way, other, checkpoint, caplog
+):
+    way(drawn(), task(), ORDINARY, checkpoint=checkpoint)
+    found, expected = drawn(), drawn()
+    way(found, other, ORDINARY, checkpoint=checkpoint)
+    assert "belongs to other work (other examples): starting anew" in caplog.text
+    way(expected, other, ORDINARY)
+    assert torch.equal(weights(found), weights(expected))
+
+
+def test_the_checkpoint_of_another_validation_split_is_not_used(checkpoint):
+    plan = dataclasses.replace(ORDINARY, evaluate_every=1)
+    train(drawn(), task(), plan, validation=task(), checkpoint=checkpoint)
+    other = {"validation": task(scale=3.0)}
+    found = train(drawn(), task(), plan, **other, checkpoint=checkpoint)
+    assert found.equals(train(drawn(), task(), plan, **other))
+
+
+def test_the_checkpoint_of_a_model_with_other_initial_weights_is_refused(checkpoint):
+    train(drawn(0), task(), ORDINARY, checkpoint=checkpoint)
+    kept, model = checkpoint.read_bytes(), drawn(1)
+    with pytest.raises(BadInputError, match=r"start: found .* other initial weights") as raised:
+        train(model, task(), ORDINARY, checkpoint=checkpoint)
+    assert raised.value.where == str(checkpoint)
+    assert torch.equal(weights(model), weights(drawn(1)))
+    assert checkpoint.read_bytes() == kept
+
+
+def test_so_is_that_of_a_model_that_was_drawn_anew_since_its_interruption(checkpoint):
+    model = drawn(0)
+    stopped(model, train, OFTEN_KEPT, checkpoint, after=5)
+    model.load_state_dict(drawn(1).state_dict())
+    with pytest.raises(BadInputError, match="other initial weights"):
+        train(model, task(), OFTEN_KEPT, checkpoint=checkpoint)
+
+
+def test_one_without_an_epoch_gives_way_to_a_model_with_other_initial_weights(checkpoint, caplog):
+    stopped(drawn(0), train, ORDINARY, checkpoint, after=5)
+    found, expected = drawn(1), drawn(1)
+    train(found, task(), ORDINARY, checkpoint=checkpoint)
+    assert "began with other initial weights: starting anew" in caplog.text
+    train(expected, task(), ORDINARY)
+    assert torch.equal(weights(found), weights(expected))
+
+
+def test_a_model_given_the_state_in_the_checkpoint_goes_on_from_there(checkpoint):
+    stopped(drawn(0), train, OFTEN_KEPT, checkpoint, after=10)
+    undisturbed, other = drawn(0), drawn(1)
+    history = train(undisturbed, task(), OFTEN_KEPT)
+    other.load_state_dict(read_checkpoint(checkpoint)["states"]["model"])
+    assert train(other, task(), OFTEN_KEPT, checkpoint=checkpoint).equals(history)
+    assert torch.equal(weights(other), weights(undisturbed))
+
+
+def test_an_identity_speaks_for_the_initial_weights(checkpoint):
+    def run(seed):
+        model = drawn(seed)
+        train(model, task(), ORDINARY, checkpoint=checkpoint, identity="recipe")
+        return weights(model)
+
+    assert torch.equal(run(0), run(1))
+
+
+NUMPY = {
+    "learning_rate": np.float64(1e-2),
+    "epochs": np.int64(4),
+    "batch_size": np.int32(8),
+    "micro_batch_size": np.int64(3),
+    "seed": np.int64(3),
+    "evaluate_every": np.int16(2),
+    "checkpoint_every": np.int64(1),
+}
+
+
+@every_way
+def test_a_training_with_numbers_of_numpy_is_interrupted_and_resumed(way, checkpoint):
+    theirs = dataclasses.replace(ORDINARY, **NUMPY)
+    own = dataclasses.replace(ORDINARY, **{name: value.item() for name, value in NUMPY.items()})
+    assert_an_interruption_changes_no_bit(
+        drawn, lambda model, file: way(model, task(), theirs, checkpoint=file), checkpoint
+    )
+    assert way(drawn(), task(), theirs).equals(way(drawn(), task(), own))
+
+
+@pytest.mark.parametrize("way", [train_random_noise, train_pgd, train_algorithm1])
+def test_equal_numbers_are_one_training_whatever_their_type(way, checkpoint, caplog):
+    plan = dataclasses.replace(ORDINARY, epochs=1)
+    with caplog.at_level(logging.INFO):
+        for own in ({"epsilon": 1, "weight_penalty": 0}, {"epsilon": np.float64(1.0)}):
+            way(drawn(), task(), plan, checkpoint=checkpoint, **own)
+    assert "going on from" in caplog.text and "starting anew" not in caplog.text
+
+
+def test_what_an_interrupted_training_began_with_is_known_of_its_own_model_alone(checkpoint):
+    model = drawn()
+    stopped(model, train, OFTEN_KEPT, checkpoint, after=5)
+    with pytest.raises(BadInputError, match="other initial weights"):
+        train(copy.deepcopy(model), task(), OFTEN_KEPT, checkpoint=checkpoint)

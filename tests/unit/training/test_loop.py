@@ -132,7 +132,7 @@ def test_evaluation_leaves_each_layer_in_its_mode_whatever_happens():
     evaluate(model, blobs(), "classification")
     assert modes(model) == [True, True, False, True, True]
     with pytest.raises(RuntimeError):
-        evaluate(model, Examples(torch.zeros(2, 99), torch.zeros(2)), "classification")
+        evaluate(model, Examples(torch.zeros(2, 99), torch.zeros(2).long()), "classification")
     assert modes(model) == [True, True, False, True, True]
 
 
@@ -282,6 +282,9 @@ def test_examples_without_inputs_or_classes_are_refused(inputs, classes, words):
         ({"epochs": True}, "epochs: found True"),
         ({"precision": "float16"}, "precision: found 'float16', expected one of float32, bfloat16"),
         ({"task": "clasification"}, "task: found 'clasification', expected one of autoencoding"),
+        ({"seed": 1.5}, "seed: found 1.5, expected a whole number"),
+        ({"seed": True}, "seed: found True"),
+        ({"seed": 10**13}, "seed: found 10000000000000, expected a whole number, no further than"),
         ({"learning_rate": -0.1}, "learning_rate: found -0.1, expected a positive number"),
     ],
 )
@@ -300,6 +303,13 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
     sizes = plan(batch_size=np.int64(16), micro_batch_size=np.int32(8))
     found = train(model_for("classification"), blobs(), sizes)
     expected = train(model_for("classification"), blobs(), plan(batch_size=16, micro_batch_size=8))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), 9 * 10**12, -9 * 10**12])
+def test_the_seed_may_be_of_numpy_and_as_large_as_generators_allow(seed):
+    found = train(model_for("classification"), blobs(), plan(seed=seed, batch_size=16))
+    expected = train(model_for("classification"), blobs(), plan(seed=int(seed), batch_size=16))
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 

@@ -1,6 +1,7 @@
 """Training with noise and with a weight penalty, against plain loops."""
 
 import copy
+import logging
 
 import numpy as np
 import pytest
@@ -223,3 +224,12 @@ def test_a_misspelt_option_is_refused_before_any_work(way, options, misspelt):
     with pytest.raises(BadInputError, match=f"options: found {misspelt}, expected options of this"):
         way(model, task(), PLAN, **options)
     assert same(model, before)
+
+
+@pytest.mark.parametrize("way", [train_random_noise, train_pgd, train_algorithm1])
+def test_the_log_says_what_share_of_the_whole_input_the_noise_is(way, caplog):
+    examples = Examples(torch.zeros(4, 5, 5), torch.arange(4) % 2)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2))
+    with caplog.at_level(logging.INFO):
+        way(model, examples, PLAN, epsilon=2.5)
+    assert "epsilon is 0.5 times the root of the 25 values of an example" in caplog.messages
