@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, get_args
 
 import pandas as pd
 import torch
@@ -19,8 +18,10 @@ from neurospect.models.initial_weights import draw_glorot_weights
 from neurospect.models.registry import build_model
 from neurospect.saliency.decoding_data import SPLITS, DecodingData, batches
 from neurospect.training.algorithm1 import train_algorithm1
+from neurospect.training.checks import check_choice, check_counts, plain
 from neurospect.training.compute import prepare_compute
 from neurospect.training.examples_at_hand import Keeping
+from neurospect.training.first_pass import FirstPass
 from neurospect.training.loop import ExampleSource, TrainingPlan, evaluate
 from neurospect.training.modes import at_rest
 from neurospect.training.robust import train_pgd, train_random_noise, train_regularised
@@ -28,6 +29,8 @@ from neurospect.training.temperature_scaling import BOUNDS, fit_temperature
 
 log = logging.getLogger(__name__)
 
+InitialWeights = Literal["pytorch", "glorot"]
+INITIAL_WEIGHTS = get_args(InitialWeights)
 WAYS = {
     "plain": train_regularised,
     "random_noise": train_random_noise,
@@ -76,10 +79,16 @@ class Decoder:
 
     family: str
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    initial_weights: Literal["pytorch", "glorot"] = "pytorch"
+    initial_weights: InitialWeights = "pytorch"
     training: Literal["plain", "random_noise", "pgd", "algorithm1"] = "plain"
     options: Mapping[str, Any] = field(default_factory=dict)
     weight_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Turn numbers of NumPy into Python's own, so that equal decoders have one identity."""
+        own = {name: plain(value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", own)
+        object.__setattr__(self, "weight_penalty", plain(self.weight_penalty))
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,9 @@ def build_decoder(data: DecodingData, decoder: Decoder, seed: int) -> nn.Module:
     Raises
     ------
     BadInputError
-        As `build_model` does.
+        When the initial weights are not known; then as `build_model` does.
     """
+    check_choice("decoder", "initial_weights", decoder.initial_weights, INITIAL_WEIGHTS)
     model = build_model(
         decoder.family,
         task="classification",
@@ -139,18 +149,7 @@ def fit_decoder(
     BadInputError
         When the way is not known; then as it does.
     """
-    if decoder.training not in WAYS:
-        raise BadInputError(
-            "decoder",
-            "training",
-            found=repr(decoder.training),
-            expected=f"one of {', '.join(WAYS)}",
-            remedy="Mend the name.",
-        )
-    if "epsilon" in decoder.options:
-        values = examples.rows(slice(0, 1)).inputs.numel()
-        share = decoder.options["epsilon"] / math.sqrt(values)
-        log.info("epsilon is %.3g times the root of the %d values of an example", share, values)
+    check_choice("decoder", "training", decoder.training, WAYS)
     train_it: Any = WAYS[decoder.training]
     options = {**decoder.options, "weight_penalty": decoder.weight_penalty}
     history: pd.DataFrame = train_it(model, examples, plan, **options, **keeping)
@@ -197,7 +196,8 @@ def train_decoder(
         plan,
         validation=data.examples("validation", place),
         checkpoint=checkpoint,
-        identity=f"{identity}; {asdict(decoder)}",
+        # An empty one leaves it to the examples and the initial weights whose checkpoint it is.
+        identity=f"{identity}; {asdict(decoder)}" if identity else "",
         name=name,
     )
     at_once = min(plan.micro_batch_size or EVALUATED_AT_ONCE, EVALUATED_AT_ONCE)
@@ -238,9 +238,17 @@ def scores(
 
 @torch.no_grad()
 def logits_of(model: nn.Module, examples: ExampleSource, at_once: int) -> Tensor:
-    """Logits of all examples, so many at once, shape (examples, classes)."""
+    """Logits of all examples, so many at once, shape (examples, classes).
+
+    Raises
+    ------
+    BadInputError
+        When `at_once` is not a whole number from 1 on, or the model overwrites its inputs or does
+        not return logits.
+    """
+    check_counts("logits", at_once=at_once)
     parts = batches(len(examples), at_once)
-    with at_rest(model):
+    with at_rest(model), FirstPass(model, "logits", "classification").watched():
         return torch.cat([model(examples.rows(part).inputs) for part in parts])
 
 

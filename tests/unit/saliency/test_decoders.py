@@ -130,6 +130,38 @@ def test_an_unknown_way_and_a_radius_of_zero_are_refused(data):
         )
 
 
+def test_unknown_initial_weights_are_refused(data):
+    decoder = Decoder("linear", initial_weights="Glorot")  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match="initial_weights: found 'Glorot', expected one of py"):
+        build_decoder(data, decoder, seed=0)
+
+
+@pytest.mark.parametrize("identity", ["", "recipe"])
+def test_equal_decoders_are_one_training_whatever_the_type_of_their_numbers(
+    data, tmp_path, identity, caplog
+):
+    file = {"checkpoint": tmp_path / "unfinished.pt", "identity": identity}
+    with caplog.at_level(logging.INFO):
+        for number in (1.0, np.float64(1.0)):
+            decoder = Decoder(
+                "linear", training="pgd", options={"epsilon": number}, weight_penalty=number / 10
+            )
+            train_decoder(data, decoder, PLAN, device="cpu", **file)
+    assert "after epoch 6 of 6" in caplog.text and "starting anew" not in caplog.text
+
+
+def test_the_checkpoint_of_another_cohort_or_decoder_is_not_used(data, tmp_path, caplog):
+    file, plan = {"checkpoint": tmp_path / "unfinished.pt"}, replace(PLAN, epochs=1)
+    other = decoding_data(*images(seed=1), "task")
+    expected = train_decoder(other, LINEAR, plan, device="cpu")
+    train_decoder(data, LINEAR, plan, device="cpu", **file)
+    found = train_decoder(other, LINEAR, plan, device="cpu", **file)
+    assert "other examples, other validation" in caplog.text
+    pd.testing.assert_frame_equal(found.history, expected.history, check_exact=True)
+    with pytest.raises(BadInputError, match="other initial weights"):
+        train_decoder(other, NETWORK, plan, device="cpu", **file)
+
+
 def test_a_mapped_array_trains_to_the_same_bits_as_one_held_in_memory(tmp_path, monkeypatch):
     rows, array = images()
     write_array(tmp_path / "array.npy", array)
