@@ -116,6 +116,22 @@ def in_batches(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+def outputs_of(job, **wildcards):
+    """All outputs of the jobs of a rule, for every combination of wildcards."""
+    return collect([str(file) for file in job.output], **wildcards)
+
+
+def of_every_training(name, chosen):
+    """Wildcards of an experiment's jobs, for every seed."""
+    seeds = SETTINGS.config.seeds
+    return {"cohort": chosen.cohort, "experiment": name, "seed": seeds}
+
+
+def those_wanted(asked):
+    """Those of which the settings want any."""
+    return [each for each, wanted in asked.items() if wanted]
+
+
 def array_of_experiment(wildcards):
     """The array that models read; volumes once age and sex are taken out of them."""
     if wildcards.cohort in OF_VOLUMES:

@@ -4,15 +4,15 @@
 
 def results_of_cohorts():
     """Prepared arrays and splits of every cohort."""
-    gathered_by = {
-        "runs": rules.gather_components,
-        "task maps": rules.gather_task_maps,
-        "array": rules.prepare_cohort,
+    made_by = {
+        "runs": [rules.prepare_references, rules.gather_components],
+        "task maps": [rules.gather_task_maps],
+        "array": [rules.prepare_cohort],
     }
     files = []
     for cohort, kind in SETTINGS.cohorts.items():
-        files += outputs_of(gathered_by[kind], cohort=cohort)
-        files += outputs_of(rules.split_participants, cohort=cohort)
+        for job in (*made_by[kind], rules.split_participants):
+            files += outputs_of(job, cohort=cohort)
     for cohort in {chosen.cohort: None for chosen in EXPERIMENTS.values()}:
         if cohort in OF_VOLUMES:
             files += outputs_of(rules.residualise_volumes, cohort=cohort)
@@ -23,11 +23,7 @@ def results_of_panels():
     """Models, spectra and tests of every panel."""
     files = []
     for name, chosen in SETTINGS.experiments.items():
-        at = {
-            "cohort": chosen.cohort,
-            "experiment": name,
-            "seed": SETTINGS.config.seeds,
-        }
+        at = of_every_training(name, chosen)
         panels = list(chosen.comparisons)
         retrained = [panel for panel in panels if is_retrained(chosen, panel)]
         files += outputs_of(rules.train, **at, panel=list(chosen.models))
@@ -41,11 +37,7 @@ def results_of_decoders():
     """Models, maps and tables of every decoder."""
     files = []
     for name, chosen in SETTINGS.saliency.items():
-        at = {
-            "cohort": chosen.cohort,
-            "experiment": name,
-            "seed": SETTINGS.config.seeds,
-        }
+        at = of_every_training(name, chosen)
         decoders = list(chosen.decoders)
         asked = {
             rules.scan_temperatures: chosen.criteria.temperatures,
@@ -55,11 +47,6 @@ def results_of_decoders():
         }
         for job in (rules.train_decoder, rules.map_saliency):
             files += outputs_of(job, **at, decoder=[*decoders, *chosen.penalised])
-        for job, wanted in asked.items():
-            files += outputs_of(job, **at, decoder=decoders) if wanted else []
+        for job in those_wanted(asked):
+            files += outputs_of(job, **at, decoder=decoders)
     return files
-
-
-def outputs_of(job, **wildcards):
-    """All outputs of the jobs of a rule, for every combination of wildcards."""
-    return collect([str(file) for file in job.output], **wildcards)

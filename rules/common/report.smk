@@ -4,102 +4,91 @@ from neurospect.provenance.tags import read_recipe
 
 def figures_of_saliency():
     """Every figure of every saliency experiment, and the chain of each."""
-    figures = []
+    files = []
     for name, chosen in SETTINGS.saliency.items():
-        at = {"cohort": chosen.cohort, "experiment": name}
-        asked = {
-            "criteria": True,
+        at = of_every_training(name, chosen)
+        sweeps = {
             "temperatures": chosen.criteria.temperatures,
             "regularisation": chosen.penalised,
-            "sanity_checks": chosen.sanity_checks,
-            "removal": chosen.removal,
         }
-        of_seeds = DECODERS_OF_SEEDS.format(**at)
-        figures += [
-            f"{of_seeds}/{figure}" for figure, wanted in asked.items() if wanted
-        ]
-        figures += collect(
-            f"{DECODERS.format(**at)}/seed-{{seed}}/example_maps",
-            seed=SETTINGS.config.seeds,
-        )
-        if is_in_space(chosen):
-            of_decoder = DECODER.format(**at, decoder="{decoder}", seed="{seed}")
-            figures += collect(
-                f"{of_decoder}/brain_maps",
-                decoder=list(chosen.decoders),
-                seed=SETTINGS.config.seeds,
-            )
-    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+        asked = {
+            rules.draw_criteria: True,
+            rules.draw_sanity: chosen.sanity_checks,
+            rules.draw_removal: chosen.removal,
+            rules.draw_example_maps: True,
+            rules.draw_brain_maps: is_in_space(chosen),
+        }
+        for job in those_wanted(asked):
+            files += outputs_of(job, **at, decoder=list(chosen.decoders))
+        files += outputs_of(rules.draw_sweep, **at, sweep=those_wanted(sweeps))
+    return with_chains(files)
 
 
 def tables_of_saliency():
     """What is made of every saliency experiment: the tables of all its decoders together."""
-    tables = []
+    files = []
     for name, chosen in SETTINGS.saliency.items():
-        asked = {
-            "criteria": True,
+        at = of_every_training(name, chosen)
+        summarised = {
             "accuracy": True,
             "temperature": True,
             "temperatures": chosen.criteria.temperatures,
-            "baselines": chosen.baselines,
-            "regularisation": chosen.penalised,
             "sanity_checks": chosen.sanity_checks,
             "retraining": chosen.removal,
             "removal_curves": chosen.removal,
             "mean_map_tests": chosen.significance,
         }
-        summary = DECODERS.format(cohort=chosen.cohort, experiment=name)
-        tables += [
-            f"{summary}/{table}.tsv" for table, wanted in asked.items() if wanted
-        ]
-    return tables
+        asked = {
+            rules.test_criteria: True,
+            rules.score_baselines: chosen.baselines,
+            rules.sweep_penalties: chosen.penalised,
+        }
+        for job in those_wanted(asked):
+            files += outputs_of(job, **at)
+        tables = those_wanted(summarised)
+        files += outputs_of(rules.summarise_decoders, **at, table=tables)
+    return files
 
 
 def figures_of_all_experiments():
     """Every panel and page, and the chain of each."""
-    figures = []
+    files = []
     for name, chosen in SETTINGS.experiments.items():
-        for seed in SETTINGS.config.seeds:
-            at = {"cohort": chosen.cohort, "experiment": name, "seed": seed}
-            page, panels = PAGE.format(**at), PANEL.format(**at, panel="{panel}")
-            figures.append(f"{page}/figure")
-            figures += collect(f"{panels}/trajectories", panel=list(chosen.models))
-            if chosen.spectra.over_ties:
-                figures += collect(f"{panels}/ties", panel=list(chosen.models))
-            figures += collect(
-                f"{panels}/{{figure}}",
-                figure=["group_differences", "effect_sizes"],
-                panel=list(chosen.comparisons),
-            )
+        at = of_every_training(name, chosen)
+        models, comparisons = list(chosen.models), list(chosen.comparisons)
+        files += outputs_of(rules.draw_page, **at)
+        files += outputs_of(rules.draw_trajectories, **at, panel=models)
+        if chosen.spectra.over_ties:
+            files += outputs_of(rules.draw_ties, **at, panel=models)
+        of_comparisons = [rules.draw_group_differences, rules.draw_effect_sizes]
         if len(SETTINGS.config.seeds) > 1:
-            of_seeds = PANEL_OF_SEEDS.format(
-                cohort=chosen.cohort, experiment=name, panel="{panel}"
-            )
-            figures += collect(
-                f"{of_seeds}/seed_summary", panel=list(chosen.comparisons)
-            )
-    return collect("{figure}{suffix}", figure=figures, suffix=[".png", ".chain.html"])
+            of_comparisons += [rules.summarise_seeds, rules.draw_seed_summary]
+        for job in of_comparisons:
+            files += outputs_of(job, **at, panel=comparisons)
+    return with_chains(files)
 
 
 def figures_of_all_cohorts():
     """What a cohort's preparation shows, and the chain of each figure."""
-    shown_of = {"runs": ["mosaics", "quality"], "task maps": ["task_maps"], "array": []}
-    figures = [
-        f"{folder}/{name}".format(cohort=cohort)
-        for cohort, kind in SETTINGS.cohorts.items()
-        if cohort not in OF_NO_PEOPLE
-        for folder, name in [
-            *((PREPARED, name) for name in shown_of[kind]),
-            (SPLITS, "splits"),
-        ]
-    ]
-    pages = [
-        f"{PREPARED}/participants.html".format(cohort=cohort)
-        for cohort in SETTINGS.cohorts
-        if cohort not in OF_NO_PEOPLE
-    ]
-    suffixes = [".png", ".chain.html"]
-    return pages + collect("{figure}{suffix}", figure=figures, suffix=suffixes)
+    shown_of = {
+        "runs": [rules.draw_component_mosaics, rules.draw_component_quality],
+        "task maps": [rules.draw_task_maps],
+        "array": [rules.list_participants],
+    }
+    files = []
+    for cohort, kind in SETTINGS.cohorts.items():
+        if cohort not in OF_NO_PEOPLE:
+            for job in (*shown_of[kind], rules.draw_splits):
+                files += outputs_of(job, cohort=cohort)
+    return with_chains(files)
+
+
+def with_chains(files):
+    """The files, and beside each figure among them its chain."""
+    figures = [file.removesuffix(".png") for file in files if file.endswith(".png")]
+    return files + collect(
+        "{figure}.chain.{suffix}", figure=figures, suffix=["html", "record.json"]
+    )
 
 
 def report_category(wildcards):

@@ -165,9 +165,11 @@ def test_an_input_whose_bytes_change_reruns_what_reads_it(edited: Checkout):
         ("results/sinusoid/splits/split_participants.record.json", "split_participants"),
         (f"{RUN}/A/seed-0/model.pt", "train"),
         (f"{RUN}/G/seed-0/clusters.tsv", "test_group_differences"),
+        (f"{RUN}/A/seed-0/trajectories.svg", "draw_trajectories"),
+        (f"{RUN}/G/seed-0/draw_effect_sizes.record.json", "draw_effect_sizes"),
     ],
 )
-def test_what_is_lost_behind_a_figure_is_made_again(edited: Checkout, lost, rule):
+def test_what_is_lost_behind_a_figure_or_beside_it_is_made_again(edited: Checkout, lost, rule):
     (edited.root / lost).unlink()
     assert edited.jobs_to_run()[rule] == 1
 
