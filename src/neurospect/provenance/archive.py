@@ -10,76 +10,23 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from neurospect.errors import BadInputError
 from neurospect.provenance.content import absolute, file_sha256
+from neurospect.provenance.places import Filed, filed_at, in_their_places, namesake
 from neurospect.provenance.record import (
     RESULTS,
     SUFFIX,
     InputFile,
     OutputFile,
-    Record,
-    checksum,
     is_in_results,
-    output_place,
     read_record,
-    recomputed_recipe,
 )
-from neurospect.provenance.source import modules_digest
 from neurospect.provenance.tags import FIGURE_SUFFIXES, read_recipe
 
 CHAIN_PAGE = ".chain.html"
 """How the name of a page ends that shows the chain of a figure."""
-
-
-@dataclass(frozen=True, eq=False)
-class Filed:
-    """A record and where it lies.
-
-    Parameters
-    ----------
-    record
-        The record.
-    at
-        Its file.
-    root
-        The working directory that the paths in it start from, as the record's place tells.
-    results
-        The results folder that it lies in; None where its place does not tell.
-    """
-
-    record: Record
-    at: Path
-    root: Path
-    results: Path | None
-
-    def place(self, output: OutputFile) -> Path:
-        """Where an output lies: beside or under the record, wherever that was moved to."""
-        return self.at.parent / output_place(self.record, output)
-
-    def locate(self, path: str) -> Path:
-        """Where a path in the record points to, also in a results folder that was renamed."""
-        first, *rest = Path(path).parts or (".",)
-        if self.results and rest and first == Path(self.record.path).parts[0]:
-            return self.results.joinpath(*rest)
-        return self.root / path
-
-    @property
-    def in_place(self) -> bool:
-        """Whether its paths lead to its own results: it is where it was written, or all moved."""
-        return self.results is not None or self.root / self.record.path == self.at
-
-    @cached_property
-    def intact(self) -> bool:
-        """Whether the record is still as its job wrote it."""
-        record = self.record
-        return (
-            record.checksum == checksum(record)
-            and record.recipe == recomputed_recipe(record)
-            and record.code == modules_digest(record.modules)
-        )
 
 
 @dataclass(frozen=True)
@@ -136,23 +83,25 @@ class Archive:
         """Read the records at these paths, those not read yet, and index all anew."""
         for path in sorted(set(paths) - self._read.keys() - self.unreadable.keys()):
             try:
-                record = read_record(path)
+                self._read[path] = filed_at(path, read_record(_no_device(path)))
             except BadInputError as fault:
                 self.unreadable[path] = fault
-            else:
-                self._read[path] = Filed(record, path, *_root_and_results(path, record.path))
         self._index()
 
     def _index(self) -> None:
         self.by_file, self.by_recipe, self.by_sha256 = {}, {}, {}
-        for filed in sorted(self._read.values(), key=lambda filed: filed.record.run.ended):
+        placed = {filed.at: filed for filed in in_their_places(self._read.values())}
+        claims = sorted(
+            placed.values(), key=lambda each: (not each.misplaced, each.record.run.ended)
+        )
+        for filed in claims:
             for output in filed.record.outputs:
                 self.by_file[filed.place(output)] = (filed, output)
         # A renamed rule leaves the record of its old name behind: a later job wrote its outputs.
         current = {filed.at for filed, _ in self.by_file.values()}
         self.filed = [
             filed
-            for path, filed in sorted(self._read.items())
+            for path, filed in sorted(placed.items())
             if path in current or not filed.record.outputs
         ]
         for filed in self.filed:
@@ -171,19 +120,33 @@ class Archive:
         return None
 
 
-def open_archive(target: Path) -> Archive:
+def open_archive(path: str | Path) -> tuple[Path, Archive]:
     """Read every record that a figure or a results folder can be linked to.
 
     Read are the records in and under a folder (of a figure: beside it), and in the results folder
     that those lie in. For a figure that lies elsewhere, the nearest folder ``results`` is read
-    that is beside it, beside a folder above it, or in the working directory.
+    that is beside it, beside a folder above it, or in the working directory. A link of which these
+    records do not speak is followed.
 
     Parameters
     ----------
-    target
+    path
         A figure, or a folder.
+
+    Returns
+    -------
+    tuple
+        The figure or folder, absolute and, where it had to be, with links followed; the records.
     """
-    target = absolute(target)
+    target = absolute(path)
+    archive = _archive_of(target)
+    true = target.resolve()
+    if true == target or _speaks_of(archive, target):
+        return target, archive
+    return true, _archive_of(true)
+
+
+def _archive_of(target: Path) -> Archive:
     archive = Archive()
     if target.is_dir():
         archive.add(_record_files(target))
@@ -193,22 +156,31 @@ def open_archive(target: Path) -> Archive:
         if archive.filed if target.is_dir() else find_figure(archive, target):
             break
         archive.add(_record_files(folder / RESULTS))
-    homes = {filed.results for filed in archive.filed if filed.results}
-    for home in sorted(homes - {target}):
+    homes = {filed.results or namesake(filed) for filed in archive.filed}
+    for home in sorted(home for home in homes if home not in (None, target)):
         archive.add(_record_files(home))
     _add_linked(archive)
     return archive
 
 
+def _speaks_of(archive: Archive, target: Path) -> bool:
+    if target.is_dir():
+        return any(filed.results and filed.at.is_relative_to(target) for filed in archive.filed)
+    return find_figure(archive, target) is not None
+
+
 def find_figure(archive: Archive, figure: Path) -> tuple[Filed, OutputFile, str] | None:
-    """Find the record of a figure, and by what it was found.
+    """Find the record of a figure, or of another file, and by what it was found.
 
     Returns
     -------
     tuple or None
         The record, the output that is the figure, and ``"tag"``, ``"sha256"`` or ``"place"``.
     """
-    tag = read_recipe(figure) if is_figure(figure) else None
+    if not figure.is_file():
+        # A link to nothing, or a device, which would be read for ever.
+        return (*archive.by_file[figure], "place") if figure in archive.by_file else None
+    tag = tag_of(figure)
     for filed in archive.by_recipe.get(tag or "", []):
         outputs = [o for o in filed.record.outputs if Path(o.path).suffix == figure.suffix]
         # A job may draw several figures: place tells which, else bytes, else the first is taken.
@@ -226,11 +198,12 @@ def find_figure(archive: Archive, figure: Path) -> tuple[Filed, OutputFile, str]
 def origin(archive: Archive, filed: Filed, link: InputFile) -> Origin | None:
     """Find the job that made an input of a record; None where no record tells.
 
-    Where a record claims the place of the input, it is the origin; elsewhere bytes tell. A job of
-    another recipe that makes the same bytes is the origin too.
+    Where a record claims the place of the input, it is the origin; elsewhere, and where reader or
+    origin are misplaced, bytes tell. A job of another recipe that makes the same bytes is the
+    origin too.
     """
     claim = archive.by_file.get(filed.locate(link.path))
-    if claim and filed.in_place:
+    if claim and filed.in_place and not claim[0].misplaced:
         return Origin(*claim, same=claim[1].sha256 == link.sha256)
     kin = archive.by_recipe.get(link.recipe or "", [])
     near = sorted(kin, key=lambda other: other.root != filed.root)
@@ -304,6 +277,11 @@ def is_figure(path: str | Path) -> bool:
     return Path(path).suffix in FIGURE_SUFFIXES
 
 
+def tag_of(path: Path) -> str | None:
+    """Recipe id that a file carries; None where it is no figure, or nothing that can be read."""
+    return read_recipe(path) if is_figure(path) and path.is_file() else None
+
+
 def _record_files(folder: Path) -> list[Path]:
     return [path for path in files_under(folder) if path.name.endswith(SUFFIX)]
 
@@ -312,17 +290,14 @@ def _sha256_if_there(path: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-def _root_and_results(at: Path, recorded: str) -> tuple[Path, Path | None]:
-    """Working directory and results folder of a record, from where it lies and where it was.
-
-    The results folder may have been renamed, so its name need not agree; the rest must.
-    """
-    parts = Path(recorded).parts
-    depth = len(parts)
-    agrees = at.parts[1 - depth :] == parts[1:] and not Path(recorded).is_absolute()
-    if depth < 2 or depth > len(at.parents) or not agrees:
-        return (at.parent if recorded == at.name else Path.cwd()), None
-    root, results = at.parents[depth - 1], at.parents[depth - 2]
-    # Too little agrees to tell a renamed results folder from a figure copied to any folder.
-    told = results.name == parts[0] or depth > 2
-    return root, results if told else None
+def _no_device(path: Path) -> Path:
+    """Refuse a device or a pipe, which would be read for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise BadInputError(
+            path,
+            "file",
+            found="a device or a pipe",
+            expected="a record",
+            remedy="Remove it: records are files that jobs write.",
+        )
+    return path

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from neurospect.errors import BadInputError
-from neurospect.provenance.archive import Archive, Filed, find_file, is_figure, open_archive
-from neurospect.provenance.breaks import Break, BreakKind
-from neurospect.provenance.content import absolute
-from neurospect.provenance.environment import environments_in
+from neurospect.provenance.archive import Archive, find_file, is_figure, open_archive, tag_of
+from neurospect.provenance.breaks import Break, BreakKind, broken
+from neurospect.provenance.code_breaks import changed_code, changed_environments
+from neurospect.provenance.content import absolute, file_sha256
+from neurospect.provenance.crate_content import told_by_crate
+from neurospect.provenance.places import Filed
 from neurospect.provenance.record import OutputFile, recomputed_recipe
-from neurospect.provenance.source import source_modules
 from neurospect.provenance.survey import (
     Survey,
     figures_from,
     figures_of,
+    misplaced,
     stale_chain_pages,
     survey_of,
 )
 from neurospect.provenance.tags import read_recipe
-
-ENVIRONMENTS_FOLDER = "envs"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Examination:
         What is wrong.
     unrecorded
         Files in the folder, other than figures, that no record speaks of; no fault.
+    left_out
+        Files that are not there because a crate of single figures was packed without them.
     archive, survey
         The records, and what was looked at.
     """
@@ -47,6 +49,7 @@ class Examination:
     files: int
     breaks: tuple[Break, ...]
     unrecorded: tuple[Path, ...]
+    left_out: tuple[Path, ...]
     archive: Archive = field(repr=False)
     survey: Survey = field(repr=False)
 
@@ -102,14 +105,16 @@ def examine_within(home: str | Path, paths: Sequence[str | Path]) -> Examination
         There is no such file, or no record speaks of it.
     """
     for path in [home, *paths]:
-        if not absolute(path).exists():
-            raise _cannot_audit(path, "no such file or folder")
-    targets = [absolute(path) for path in paths]
-    archive = open_archive(absolute(home))
+        if not absolute(path).is_file() and not absolute(path).is_dir():
+            there = absolute(path).exists()
+            raise _cannot_audit(path, "a device or a pipe" if there else "no such file or folder")
+    given = absolute(home)
+    true, archive = open_archive(home)
+    targets = [_followed(absolute(path), given, true) for path in paths]
     survey = survey_of(archive, targets)
-    moved: set[Path] = set()
+    moved, left_out = set[Path](), set[Path]()
     unreadable = _unreadable_records(archive, survey, targets)
-    tagged = any(_tag(path) for path in survey.lost)
+    tagged = any(tag_of(path) for path in survey.lost)
     if not survey.made and not unreadable and not tagged:
         raise _cannot_audit(paths[0], "nothing that a record speaks of")
     archive.hash_ahead(_files_to_hash(survey))
@@ -118,21 +123,28 @@ def examine_within(home: str | Path, paths: Sequence[str | Path]) -> Examination
         *unreadable,
         *_edited_records(archive, survey),
         *_deleted_records(archive, survey),
-        *_changed_outputs(archive, survey, moved),
+        *_misplaced_records(survey),
+        *_changed_outputs(archive, survey, moved, left_out),
         *_changed_raw_inputs(archive, survey),
         *_stale_links(survey),
         *_stale_chain_pages(archive, survey),
-        *_changed_code(survey),
-        *_changed_environments(survey),
+        *changed_code(survey),
+        *changed_environments(survey),
     ]
     return Examination(
         records=len(survey.made),
         files=archive.files_hashed,
         breaks=tuple(sorted(breaks, key=lambda each: (kinds.index(each.kind), each.file))),
         unrecorded=tuple(path for path in survey.unrecorded if path not in moved),
+        left_out=tuple(sorted(left_out)),
         archive=archive,
         survey=survey,
     )
+
+
+def _followed(path: Path, given: Path, true: Path) -> Path:
+    """Where a path leads, if it is or lies in a link that was followed."""
+    return true / path.relative_to(given) if path.is_relative_to(given) else path
 
 
 def _files_to_hash(survey: Survey) -> Iterator[Path]:
@@ -154,7 +166,7 @@ def _unreadable_records(archive: Archive, survey: Survey, targets: Sequence[Path
         if inside or lost or readers:
             figures = {path for path in lost if is_figure(path)} | figures_of(survey, readers)
             found = f"{fault.field}: {fault.found}"
-            breaks.append(_break(BreakKind.RECORD_EDITED, at, "a record", found, figures))
+            breaks.append(broken(BreakKind.RECORD_EDITED, at, "a record", found, figures))
     return breaks
 
 
@@ -166,8 +178,8 @@ def _edited_records(archive: Archive, survey: Survey) -> Iterator[Break]:
             continue
         recipe = recomputed_recipe(record)
         found = "content that the checksum does not fit"
-        lost = {path for path in survey.lost if _tag(path) == record.recipe}
-        yield _break(
+        lost = {path for path in survey.lost if tag_of(path) == record.recipe}
+        yield broken(
             BreakKind.RECORD_EDITED,
             filed.at,
             f"checksum {record.checksum[:12]}, recipe {record.recipe[:12]}",
@@ -185,7 +197,7 @@ def _foreign_tags(
             continue
         tag = read_recipe(place)
         if tag is not None and tag not in archive.by_recipe:
-            yield _break(
+            yield broken(
                 BreakKind.RECORD_EDITED,
                 filed.at,
                 f"recipe {filed.record.recipe[:12]}",
@@ -207,36 +219,58 @@ def _deleted_records(archive: Archive, survey: Survey) -> Iterator[Break]:
             readers[job].append(filed)
     for job, places in links.items():
         first = min(places)
+        own = {path for path in places if is_figure(path)}
+        own |= {path for path in survey.lost if tag_of(path) == job}
         by = f"recipe {job[:12]}" if isinstance(job, str) else "a job, as all results are"
-        yield _break(
+        yield broken(
             BreakKind.RECORD_DELETED,
             first,
             f"made by {by}, sha256 {places[first][:12]}",
             f"no record of that; {_found(archive, first, places[first])}",
-            figures_of(survey, readers[job]),
+            own | figures_of(survey, readers[job]),
         )
-    yield from _figures_without_record(archive, survey, folders)
+    named = {path for places in links.values() for path in places}
+    lost = [path for path in survey.lost if path not in named and tag_of(path) not in links]
+    yield from _figures_without_record(archive, lost, folders)
 
 
 def _figures_without_record(
-    archive: Archive, survey: Survey, folders: set[Path]
+    archive: Archive, lost: Iterable[Path], folders: set[Path]
 ) -> Iterator[Break]:
     """Yield lost figures, those of one job together, but for those that an edited record lost."""
     figures: dict[str, list[Path]] = defaultdict(list)
-    for path in survey.lost:
-        tag = _tag(path)
+    for path in lost:
+        tag = tag_of(path)
         edited = any(not filed.intact for filed in archive.by_recipe.get(tag or "", []))
         if is_figure(path) and path.parent not in folders and not edited:
             figures[tag or str(path)].append(path)
     for paths in figures.values():
-        tag = _tag(paths[0])
+        tag = tag_of(paths[0])
         carried = f"recipe {tag[:12]}, in the figure" if tag else "nothing"
         found = "no record of this figure"
-        yield _break(BreakKind.RECORD_DELETED, min(paths), carried, found, paths)
+        yield broken(BreakKind.RECORD_DELETED, min(paths), carried, found, paths)
 
 
-def _changed_outputs(archive: Archive, survey: Survey, moved: set[Path]) -> Iterator[Break]:
-    """Yield files that differ from their record; fill `moved` with those found elsewhere."""
+def _misplaced_records(survey: Survey) -> Iterator[Break]:
+    """Yield each folder, or file, that was moved or copied inside the results folder, once."""
+    for (here, written), moved in misplaced(survey).items():
+        yield broken(
+            BreakKind.MISPLACED,
+            here,
+            f"written as {written}",
+            f"{len(moved)} of its records under another name",
+            figures_of(survey, moved),
+        )
+
+
+def _changed_outputs(
+    archive: Archive, survey: Survey, moved: set[Path], left_out: set[Path]
+) -> Iterator[Break]:
+    """Yield files that differ from their record.
+
+    Those found elsewhere go into `moved`, those that a crate was packed without into `left_out`.
+    """
+    told = cache(told_by_crate)
     for filed, outputs in survey.made.items():
         for output, place in outputs if filed.intact else []:
             there = place.is_file()
@@ -246,11 +280,16 @@ def _changed_outputs(archive: Archive, survey: Survey, moved: set[Path]) -> Iter
             if elsewhere:
                 moved.add(elsewhere)
                 continue
+            crate = told(filed.results.parent) if filed.results and not there else frozenset()
+            # Only a crate that tells of the record can have been packed without the output.
+            if crate and output.sha256 not in crate and file_sha256(filed.at) in crate:
+                left_out.add(place)
+                continue
             kind = BreakKind.FIGURE_EDITED if is_figure(place) else BreakKind.TAMPERED
             found = _found(archive, place, output.sha256)
             if there and is_figure(place):
                 found += f", {_tag_state(place, filed.record.recipe)}"
-            yield _break(
+            yield broken(
                 kind if there else BreakKind.OUTPUT_MISSING,
                 place,
                 f"sha256 {output.sha256[:12]}",
@@ -270,7 +309,7 @@ def _changed_raw_inputs(archive: Archive, survey: Survey) -> Iterator[Break]:
         file = there[path]
         if archive.sha256(file) == sha256 if file else archive.with_content(sha256, size):
             continue
-        yield _break(
+        yield broken(
             BreakKind.RAW_CHANGED if file else BreakKind.RAW_MISSING,
             file or path,
             f"sha256 {sha256[:12]}",
@@ -284,7 +323,7 @@ def _stale_links(survey: Survey) -> Iterator[Break]:
         # A record that was edited, or its source's, is a break of its own.
         if filed.intact and source.filed.intact:
             made = [place for _, place in survey.made[filed]]
-            yield _break(
+            yield broken(
                 BreakKind.STALE,
                 made[0] if made else filed.at,
                 f"made from {link.path}, sha256 {link.sha256[:12]}",
@@ -295,69 +334,12 @@ def _stale_links(survey: Survey) -> Iterator[Break]:
 
 def _stale_chain_pages(archive: Archive, survey: Survey) -> Iterator[Break]:
     for filed, page, unnamed in stale_chain_pages(archive, survey):
-        yield _break(
+        yield broken(
             BreakKind.STALE,
             page,
             "the chain of its figure",
             f"recipe {', '.join(each[:12] for each in unnamed)} in the chain, not on the page",
             (filed.locate(link.path) for link in filed.record.inputs if is_figure(link.path)),
-        )
-
-
-def _changed_code(survey: Survey) -> Iterator[Break]:
-    found: dict[tuple[Path, str], list[Filed]] = defaultdict(list)
-    reached = cache(source_modules)
-    for filed in survey.made:
-        if filed.intact:
-            script = find_file(filed, filed.record.script)
-            state = _code_state(filed, script, reached) if script else "no such script"
-            if state:
-                found[script or filed.root / filed.record.script, state].append(filed)
-    for (script, state), filed_there in found.items():
-        codes = sorted({filed.record.code[:12] for filed in filed_there})
-        yield _break(
-            BreakKind.CODE_CHANGED,
-            script,
-            f"code {', '.join(codes)}",
-            state,
-            figures_of(survey, filed_there),
-        )
-
-
-def _code_state(filed: Filed, script: Path, reached: Callable[[Path], dict[str, str]]) -> str:
-    """Say how the modules that a script reaches differ from the record; empty where they agree."""
-    then = filed.record.modules
-    try:
-        now = reached(script)
-    except BadInputError as fault:
-        return str(fault)
-    changes = {
-        "changed": [name for name in then if name in now and now[name] != then[name]],
-        "newly reached": [name for name in now if name not in then],
-        "no longer reached": [name for name in then if name not in now],
-    }
-    parts = [f"{change}: {', '.join(names)}" for change, names in changes.items() if names]
-    return "; ".join(parts)
-
-
-def _changed_environments(survey: Survey) -> Iterator[Break]:
-    gone: dict[tuple[Path, str], list[Filed]] = defaultdict(list)
-    pins = cache(environments_in)
-    for filed in survey.made:
-        digest = filed.record.environment
-        if digest is not None and filed.intact:
-            own = filed.root / ENVIRONMENTS_FOLDER
-            if digest not in pins(own if own.is_dir() else Path.cwd() / ENVIRONMENTS_FOLDER):
-                gone[own, digest].append(filed)
-    for (folder, digest), readers in gone.items():
-        rules = ", ".join(sorted({filed.record.rule for filed in readers}))
-        now = [f"{name} {other[:12]}" for other, name in pins(folder).items()]
-        yield _break(
-            BreakKind.ENVIRONMENT_CHANGED,
-            folder,
-            f"environment {digest[:12]} of {rules}",
-            ", ".join(now) or "no environment file",
-            figures_of(survey, readers),
         )
 
 
@@ -372,21 +354,11 @@ def _found(archive: Archive, path: Path, sha256: str) -> str:
     return "the file as recorded" if now == sha256 else f"sha256 {now[:12]}"
 
 
-def _tag(path: Path) -> str | None:
-    return read_recipe(path) if is_figure(path) else None
-
-
 def _tag_state(figure: Path, recipe: str) -> str:
     tag = read_recipe(figure)
     if tag is None:
         return "recipe id gone"
     return "recipe id kept" if tag == recipe else f"recipe id of another job, {tag[:12]}"
-
-
-def _break(
-    kind: BreakKind, file: Path, recorded: str, found: str, figures: Iterable[Path]
-) -> Break:
-    return Break(kind, file, recorded, found, tuple(sorted(figures)))
 
 
 def _cannot_audit(path: str | Path, found: str) -> BadInputError:

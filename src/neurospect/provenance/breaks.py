@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,6 +20,7 @@ class BreakKind(Enum):
     FIGURE_EDITED = "figure edited"
     RECORD_EDITED = "record edited"
     RECORD_DELETED = "record deleted"
+    MISPLACED = "misplaced"
     CODE_CHANGED = "code since changed"
     ENVIRONMENT_CHANGED = "environment since changed"
     STALE = "stale"
@@ -31,7 +33,10 @@ _REMEDIES = {
     BreakKind.OUTPUT_MISSING: "Run its job again.",
     BreakKind.FIGURE_EDITED: "Draw it again, and keep edited copies outside the results folder.",
     BreakKind.RECORD_EDITED: "Delete the record and run its job again.",
-    BreakKind.RECORD_DELETED: "Run its job again: files without a record prove nothing.",
+    BreakKind.RECORD_DELETED: "Run its job again: files without a record prove nothing. A figure "
+    "that was copied here from other results is audited beside those.",
+    BreakKind.MISPLACED: "Move it back, or delete it if it is a copy; then run the workflow again. "
+    "Inside the results folder, every path says what lies there.",
     BreakKind.CODE_CHANGED: "Run the workflow again, or check out the code that made the results.",
     BreakKind.ENVIRONMENT_CHANGED: "Run the workflow again, or restore the environment files.",
     BreakKind.STALE: "Run the workflow again: what this file was made from has been made anew. "
@@ -68,20 +73,26 @@ class Break:
         return _REMEDIES[self.kind] + (shared_copy_too(self.file) if by_deletion else "")
 
 
+def broken(
+    kind: BreakKind, file: Path, recorded: str, found: str, figures: Iterable[Path]
+) -> Break:
+    """Make a break, with its figures in order."""
+    return Break(kind, file, recorded, found, tuple(sorted(figures)))
+
+
 def break_text(fault: Break, most: int = 6) -> str:
     """Write a break as a short block, with at most so many figures by name."""
     names = [shown_path(path) for path in fault.figures]
     if len(names) > most:
         names = [*names[:most], f"and {len(names) - most} more"]
-    return "\n".join(
-        [
-            f"{fault.kind.value}: {shown_path(fault.file)}",
-            f"  recorded  {fault.recorded}",
-            f"  found     {fault.found}",
-            f"  reaches   {', '.join(names) or 'no figure'}",
-            f"  to do     {fault.remedy}",
-        ]
-    )
+    lines = [
+        f"{fault.kind.value}: {shown_path(fault.file)}",
+        f"  recorded  {fault.recorded}",
+        f"  found     {fault.found}",
+        f"  reaches   {', '.join(names) or 'no figure'}",
+        f"  to do     {fault.remedy}",
+    ]
+    return "\n".join(map(on_one_line, lines))
 
 
 def break_json(fault: Break) -> dict[str, Json]:
@@ -106,8 +117,14 @@ def for_terminal(text: str) -> str:
     """Write what could steer a terminal, or cannot be printed, as its escape.
 
     Records and file names may come from elsewhere: an escape sequence in one of them could hide
-    lines of a report, and bytes that are no text would stop it.
+    lines of a report, and bytes that are no text would stop it. Lines stay lines.
     """
-    return "".join(
-        each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text
-    )
+    return "\n".join(map(on_one_line, text.split("\n")))
+
+
+def on_one_line(text: str) -> str:
+    """Write a text as `for_terminal` does, and line breaks as their escape, too.
+
+    A file name with a line break in it could forge lines of a report.
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

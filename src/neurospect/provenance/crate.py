@@ -23,17 +23,18 @@ from neurospect.errors import BadInputError
 from neurospect.provenance.archive import (
     CHAIN_PAGE,
     Archive,
-    Filed,
     files_under,
     find_file,
     is_figure,
     is_raw,
     origin,
 )
-from neurospect.provenance.audit import ENVIRONMENTS_FOLDER, Examination, examine_within
-from neurospect.provenance.breaks import shown_path
+from neurospect.provenance.audit import Examination, examine_within
+from neurospect.provenance.breaks import on_one_line, shown_path
+from neurospect.provenance.code_breaks import ENVIRONMENTS_FOLDER
 from neurospect.provenance.content import absolute, as_utf8
 from neurospect.provenance.crate_content import (
+    METADATA,
     CrateContent,
     CrateFile,
     CrateJob,
@@ -49,10 +50,10 @@ from neurospect.provenance.crate_pages import (
     readme_page,
 )
 from neurospect.provenance.environment import environments_in
+from neurospect.provenance.places import Filed
 from neurospect.provenance.record import InputFile, OutputFile
 
 WORKFLOW = "workflow/Snakefile"
-METADATA = "ro-crate-metadata.json"
 _CODE_FOLDERS = ("workflow", "rules", "scripts", "config", ENVIRONMENTS_FOLDER)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -200,7 +201,8 @@ def _content(found: Examination, home: Path, *, data: bool) -> CrateContent:
     name = "Results of neurospect" + (f" on {'; '.join(cohorts)}" if cohorts else "")
     workflow = _held(packing, packing.code / WORKFLOW)
     breaks = tuple(
-        f"{each.kind.value}: {packing.path(each.file) or each.file.name}" for each in found.breaks
+        on_one_line(f"{each.kind.value}: {packing.path(each.file) or each.file.name}")
+        for each in found.breaks
     )
     bare = CrateContent(name, licenses(descriptions), workflow, jobs, (), breaks)
     pages = [_text("audit.json", audit_page(found)), _text("README.md", readme_page(bare))]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from neurospect.provenance.record import InputFile, OutputFile, Record
+
+METADATA = "ro-crate-metadata.json"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,15 @@ class CrateContent:
     jobs: tuple[CrateJob, ...]
     others: tuple[CrateFile, ...]
     breaks: tuple[str, ...]
+
+
+def told_by_crate(folder: Path) -> frozenset[str]:
+    """sha256 of every file that the crate unpacked in a folder holds or names, if there is one."""
+    try:
+        graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
+        return frozenset(str(each["sha256"]) for each in graph if "sha256" in each)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return frozenset()
 
 
 def crate_files(content: CrateContent) -> dict[str, CrateFile]:

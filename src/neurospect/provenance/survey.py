@@ -9,7 +9,6 @@ from pathlib import Path
 from neurospect.provenance.archive import (
     CHAIN_PAGE,
     Archive,
-    Filed,
     Origin,
     files_under,
     find_figure,
@@ -17,10 +16,10 @@ from neurospect.provenance.archive import (
     is_raw,
     origin,
 )
+from neurospect.provenance.places import Filed, moved_from
 from neurospect.provenance.record import SUFFIX, InputFile, OutputFile
 
 _NOT_RESULTS = (".log", ".benchmark.tsv", SUFFIX)
-_REPORT = "report.html"
 
 
 @dataclass
@@ -100,6 +99,16 @@ def figures_from(survey: Survey, filed: Filed, output: OutputFile, place: Path) 
     return own | figures_of(survey, survey.readers.get((filed, output.name), []))
 
 
+def misplaced(survey: Survey) -> dict[tuple[Path, str], list[Filed]]:
+    """Collect misplaced records by what was moved: where that lies, and where it was written."""
+    moved: dict[tuple[Path, str], list[Filed]] = {}
+    for filed in survey.made:
+        # Of an edited record, the path may be what was edited.
+        if filed.misplaced and filed.intact:
+            moved.setdefault(moved_from(filed), []).append(filed)
+    return moved
+
+
 def stale_chain_pages(archive: Archive, survey: Survey) -> Iterator[tuple[Filed, Path, list[str]]]:
     """Yield pages of chains, and the recipes that are in the figure's chain and not on the page.
 
@@ -145,21 +154,25 @@ def _begin_with_figure(survey: Survey, archive: Archive, figure: Path) -> None:
 def _begin_with_folder(survey: Survey, archive: Archive, folder: Path) -> None:
     known = set(archive.by_file)
     for filed in archive.filed:
-        known |= {filed.locate(link.path) for link in filed.record.inputs}
+        links = filed.record.inputs
+        # A result that is a figure is known by its own record alone.
+        read = (link.path for link in links if is_raw(filed, link) or not is_figure(link.path))
+        known |= set(map(filed.locate, read))
         if filed.at.is_relative_to(folder):
             survey.made.setdefault(filed, [])
             for output in filed.record.outputs:
                 if archive.by_file[filed.place(output)][0] is filed:
                     _check(survey, filed, output, filed.place(output))
     for path in files_under(folder):
-        if path in known or path.name == _REPORT or path.name.endswith(_NOT_RESULTS):
+        if path in known or path.name.endswith(_NOT_RESULTS):
             continue
-        claim = find_figure(archive, path) if is_figure(path) else None
+        figure = is_figure(path) and path.is_file()
+        claim = find_figure(archive, path) if figure else None
         if claim:
             # A copy, perhaps edited: it is held to the record of the figure that it copies.
             _check(survey, claim[0], claim[1], path)
         else:
-            (survey.lost if is_figure(path) else survey.unrecorded).append(path)
+            (survey.lost if figure else survey.unrecorded).append(path)
 
 
 def _check(survey: Survey, filed: Filed, output: OutputFile, place: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from neurospect.errors import BadInputError
 from neurospect.provenance.archive import (
     Archive,
-    Filed,
     find_figure,
     is_raw,
     open_archive,
@@ -17,6 +16,7 @@ from neurospect.provenance.archive import (
 from neurospect.provenance.breaks import shown_path
 from neurospect.provenance.chain_page import chain_html as chain_html
 from neurospect.provenance.content import absolute, canonical_json
+from neurospect.provenance.places import Filed
 from neurospect.provenance.record import InputFile, Record
 
 
@@ -59,6 +59,8 @@ class Chain:
         Recipe id of the job that made it.
     steps
         By recipe id; the figure's own first, each step before those that it was made from.
+    results
+        The results folders that were looked into.
     """
 
     figure: Path
@@ -67,6 +69,7 @@ class Chain:
     found_by: str
     recipe: str
     steps: dict[str, Step]
+    results: frozenset[Path] = frozenset()
 
 
 def trace(figure: str | Path) -> Chain:
@@ -85,10 +88,9 @@ def trace(figure: str | Path) -> Chain:
     BadInputError
         There is no such file, or no record of it.
     """
-    path = absolute(figure)
-    if not path.is_file():
-        raise _cannot_trace(figure, "no such file")
-    archive = open_archive(path)
+    if not absolute(figure).is_file():
+        raise _cannot_trace(figure, _no_file(absolute(figure)))
+    path, archive = open_archive(figure)
     claim = find_figure(archive, path)
     if claim is None:
         raise _cannot_trace(figure, "a file that no record speaks of")
@@ -100,6 +102,7 @@ def trace(figure: str | Path) -> Chain:
         found_by=found_by,
         recipe=filed.record.recipe,
         steps=_steps(archive, filed),
+        results=frozenset(each.results for each in archive.filed if each.results),
     )
 
 
@@ -189,6 +192,12 @@ def _steps(archive: Archive, top: Filed) -> dict[str, Step]:
 
     visit(top)
     return dict(reversed(after))
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    return "a device or a pipe" if path.exists() else "no such file"
 
 
 def _cannot_trace(figure: str | Path, found: str) -> BadInputError:

@@ -293,36 +293,9 @@ def test_a_copy_of_what_was_there_before_does_not_hide_that_it_was_made_anew(
     shutil.copytree("results/digits", "results/digits_before")
     project.prepare(factor=3.0)
     project.draw("thick", color="blue")
-    assert found(project, audit("results")) == [(BreakKind.STALE, LINE)]
-    assert audit("results/digits_before") == []
-
-
-def test_results_that_changed_places_are_not_those_that_a_figure_was_made_from(
-    project: Project,
-) -> None:
-    numbers = {name: f"results/{name}/numbers.txt" for name in ("one", "other")}
-    for factor, (name, path) in enumerate(numbers.items(), start=5):
-        project.run(
-            "scripts/prepare.py",
-            input={"raw": RAW},
-            output={
-                "numbers": path,
-                "remark": f"results/{name}/remark.txt",
-                "record": f"results/{name}/prepare.record.json",
-            },
-            params={"factor": factor},
-        )
-    project.run(
-        "scripts/draw.py",
-        input={"numbers": numbers["one"]},
-        output={"image": ["results/drawn/one.png"], "record": "results/drawn/one.record.json"},
-        params={"color": "red"},
-    )
-    assert audit("results") == []
-    Path("results/one").rename("results/away")
-    Path("results/other").rename("results/one")
-    Path("results/away").rename("results/other")
-    assert found(project, audit("results")) == [(BreakKind.STALE, "results/drawn/one.png")]
+    copied = (BreakKind.MISPLACED, "results/digits_before")
+    assert found(project, audit("results")) == [copied, (BreakKind.STALE, LINE)]
+    assert found(project, audit("results/digits_before")) == [copied]
 
 
 def test_a_missing_output_is_missed_though_another_job_made_the_same_bytes(
@@ -378,6 +351,22 @@ def test_the_page_of_a_chain_that_has_since_changed_is_stale(project: Project) -
     assert read_record(PREPARED).recipe[:12] in breaks[0].found
     show()
     assert audit("results") == []
+
+
+@pytest.mark.parametrize("text", ["{", None], ids=["edited", "deleted"])
+def test_a_lost_record_reaches_a_figure_that_another_job_reads(
+    project: Project, text: str | None
+) -> None:
+    project.file("scripts/trace_figure.py").write_text(SHOW)
+    page = LINE.replace(".png", ".chain")
+    files = {"chain": f"{page}.html", "record": f"{page}.record.json"}
+    project.run("scripts/trace_figure.py", input={"figure": LINE}, output=files)
+    project.file(DRAWN).unlink()
+    if text:
+        project.file(DRAWN).write_text(text)
+    (fault,) = audit("results")
+    kind = BreakKind.RECORD_EDITED if text else BreakKind.RECORD_DELETED
+    assert (fault.kind, reached(project, fault)) == (kind, LINE_IMAGES)
 
 
 def test_the_same_recipe_with_other_bytes_makes_what_follows_stale(project: Project) -> None:
@@ -545,15 +534,31 @@ def test_the_record_that_a_renamed_rule_left_behind_breaks_nothing(project: Proj
     assert audit("results") == []
 
 
-def test_logs_benchmarks_and_the_report_are_no_results_and_other_files_are_notes(
-    project: Project,
-) -> None:
+def test_logs_and_benchmarks_are_no_results_and_other_files_are_notes(project: Project) -> None:
     for name in ("a.log", "a.benchmark.tsv", "report.html", ".gitkeep", ".hidden/x.png", "a.tsv"):
         project.file(f"results/{name}").parent.mkdir(exist_ok=True)
         project.file(f"results/{name}").write_text("")
     result = examine("results")
     assert result.breaks == ()
-    assert result.unrecorded == (project.file("results/a.tsv"),)
+    # Nothing vouches for the report, though it shows figures.
+    assert result.unrecorded == (project.file("results/a.tsv"), project.file("results/report.html"))
+
+
+def test_what_is_named_as_a_figure_or_a_record_and_is_no_file_stops_no_audit(
+    project: Project,
+) -> None:
+    project.file("results/nothing.png").symlink_to("/nowhere")
+    os.mkfifo("results/pipe.svg")
+    os.mkfifo("results/pipe.record.json")
+    result = examine("results")
+    assert found(project, list(result.breaks)) == [
+        (BreakKind.RECORD_EDITED, "results/pipe.record.json")
+    ]
+    assert result.unrecorded == tuple(
+        map(project.file, ("results/nothing.png", "results/pipe.svg"))
+    )
+    with pytest.raises(BadInputError, match="a device or a pipe"):
+        audit("results/pipe.svg")
 
 
 @pytest.mark.parametrize("target", ["nowhere", "data", "data/raw.txt", "scripts"])
