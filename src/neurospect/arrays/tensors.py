@@ -43,11 +43,13 @@ def tensors_sha256(*tensors: Tensor) -> str:
     Parameters
     ----------
     tensors
-        Of one dimension or more; read row by row, so that no tensor is copied whole.
+        Of any type and shape, on any device. What does not lie in memory in its own order is read
+        row by row, so that it is not copied whole.
     """
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        for row in tensor:
-            digest.update(np.ascontiguousarray(as_array(row)).data)
+        for part in [tensor] if tensor.is_contiguous() else tensor:
+            whole = part.detach().cpu().contiguous().reshape(-1)
+            digest.update(whole.view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -41,7 +41,7 @@ def checked_seed(where: str, seed: object, *, negative: bool = True) -> int:
     return int(seed)
 
 
-def checked_logits(outputs: Any, examples: int) -> Tensor:
+def checked_logits(outputs: Any, examples: int, classes: int = 1) -> Tensor:
     """Return what a model gave, if it is logits.
 
     Parameters
@@ -50,22 +50,26 @@ def checked_logits(outputs: Any, examples: int) -> Tensor:
         Of the model.
     examples
         How many went in.
+    classes
+        How many there must be at least.
 
     Raises
     ------
     BadInputError
         When they are not a tensor of shape (examples, classes).
     """
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != examples:
-        is_tensor = isinstance(outputs, Tensor)
+    is_tensor = isinstance(outputs, Tensor)
+    if not is_tensor or outputs.ndim != 2 or len(outputs) != examples or outputs.shape[1] < classes:
+        more = f", {classes} classes or more" if classes > 1 else ""
         raise BadInputError(
             "model",
             "output",
             found=f"shape {tuple(outputs.shape)}" if is_tensor else type(outputs).__name__,
-            expected=f"logits, a tensor of shape ({examples}, classes)",
+            expected=f"logits, a tensor of shape ({examples}, classes){more}",
             remedy="Give a model that classifies; wrap one that returns more than its logits.",
         )
-    return outputs
+    logits: Tensor = outputs
+    return logits
 
 
 def checked_mask(where: str, mask: ArrayLike | Tensor) -> NDArray[np.bool_]:

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from neurospect.errors import BadInputError
-from neurospect.saliency.checks import checked_logits
+from neurospect.saliency.frozen_pass import logits_at
 from neurospect.training.modes import at_rest
 
 # Biases and bounds may hide a bend from inputs of size one; each is also tried with its opposite.
@@ -46,39 +45,25 @@ def linear_weights(model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
     def random_inputs(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, device=first.device).to(first.dtype)
 
-    probes = random_inputs(2, *input_shape)
-    probes[0] = 0
-    probes, logits = _logits_at(model, probes)
-    weights = torch.stack(
-        [torch.autograd.grad(row.sum(), probes, retain_graph=True)[0] for row in logits.unbind(1)],
-        dim=1,
-    )
-    _refuse_differences(weights)
-    # One random mixture of the classes shows what any of them shows, at the price of one.
-    mixture = random_inputs(logits.shape[1])
-    for size in PROBED_SIZES:
-        one = size * random_inputs(*input_shape)
-        probes, logits = _logits_at(model, torch.stack([torch.zeros_like(one), one, -one]))
-        _refuse_differences(torch.autograd.grad((logits @ mixture.to(logits)).sum(), probes)[0])
-    return weights[0]
-
-
-def _logits_at(model: nn.Module, probes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the inputs as a leaf of the graph, and their logits."""
-    leaf = probes.requires_grad_()
-    frozen = {name: value.detach() for name, value in model.named_parameters()}
-    with at_rest(model), torch.enable_grad():
-        # A clone, since a model may begin with an operation in place.
-        logits = checked_logits(functional_call(model, frozen, (leaf.clone(),)), len(leaf))
-    if not logits.requires_grad:
-        raise BadInputError(
-            "model",
-            "output",
-            found="logits without a gradient",
-            expected="logits that are differentiable by the inputs",
-            remedy="Take no_grad, detach and the like out of the model's forward pass.",
+    with at_rest(model):
+        probes = random_inputs(2, *input_shape)
+        probes[0] = 0
+        probes, logits = logits_at(model, probes)
+        weights = torch.stack(
+            [
+                torch.autograd.grad(row.sum(), probes, retain_graph=True)[0]
+                for row in logits.unbind(1)
+            ],
+            dim=1,
         )
-    return leaf, logits
+        _refuse_differences(weights)
+        # One random mixture of the classes shows what any of them shows, at the price of one.
+        mixture = random_inputs(logits.shape[1])
+        for size in PROBED_SIZES:
+            one = size * random_inputs(*input_shape)
+            probes, logits = logits_at(model, torch.stack([torch.zeros_like(one), one, -one]))
+            _refuse_differences(torch.autograd.grad((logits @ mixture.to(logits)).sum(), probes)[0])
+    return weights[0]
 
 
 def _refuse_differences(gradients: Tensor) -> None:

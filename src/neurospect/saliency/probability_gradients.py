@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
-from torch.func import functional_call
 
 from neurospect.errors import BadInputError
+from neurospect.saliency.frozen_pass import logits_at
 from neurospect.saliency.linear_start import linear_start
 
 Differentiated = Literal["probability", "log_odds"]
@@ -126,37 +126,18 @@ class ProbabilityGradients:
 
     def _forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return the points as a leaf of the graph, and their logits."""
-        leaf = points.detach().requires_grad_()
-        with torch.enable_grad():
-            # A clone, since a model may begin with an operation in place.
-            logits = self._output(leaf.clone())
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
-            raise _refused(
-                f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits),
-                "logits of shape (examples, classes), two classes or more",
-                "Give a model that classifies; wrap one that returns more than its logits.",
-            )
-        if not logits.requires_grad:
-            raise _refused(
-                "logits without a gradient",
-                "logits that are differentiable by the inputs",
-                "Take no_grad, detach and the like out of the model's forward pass.",
-            )
+        leaf, logits = logits_at(self.model, points, classes=2)
         # Of a class that is masked with -inf the probability is 0, if others have one.
         senseless = logits.isnan() | logits.isposinf()
         if senseless.any() or (logits.isfinite().sum(1) < 2).any():
-            raise _refused(
-                "logits that are NaN or infinite",
-                "finite logits, of two classes at least",
-                "Look at the model, and at the size of the inputs.",
+            raise BadInputError(
+                "model",
+                "output",
+                found="logits that are NaN or infinite",
+                expected="finite logits, of two classes at least",
+                remedy="Look at the model, and at the size of the inputs.",
             )
         return leaf, logits
-
-    def _output(self, points: Tensor) -> Any:
-        if isinstance(self.model, torch.jit.ScriptModule | nn.DataParallel):
-            return self.model(points)
-        frozen = {name: value.detach() for name, value in self.model.named_parameters()}
-        return functional_call(self.model, frozen, (points,))
 
     def _log_odds_coefficients(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Differentiate the log odds of each wanted class by the logits; give p (1 − p), too.
@@ -190,10 +171,6 @@ class ProbabilityGradients:
                 remedy='Mend them, or ask for "all".',
             )
         return torch.tensor(chosen, dtype=torch.long, device=logits.device)
-
-
-def _refused(found: object, expected: str, remedy: str) -> BadInputError:
-    return BadInputError("model", "output", found=found, expected=expected, remedy=remedy)
 
 
 class _Sum:

@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from neurospect.arrays.tensors import tensors_sha256
 from neurospect.errors import BadInputError
 from neurospect.training.backward import Rows
-from neurospect.training.kept_state import digest_of
 
 
 @dataclass(frozen=True)
@@ -102,5 +102,5 @@ def count_classes(examples: ExampleSource, task: str) -> int:
 
 def digest_of_examples(examples: ExampleSource) -> str:
     """Digest of the classes, and of inputs that are held in memory."""
-    held = {"inputs": examples.inputs} if isinstance(examples, Examples) else {}
-    return digest_of({"classes": examples.classes, **held})
+    held = [examples.inputs] if isinstance(examples, Examples) else []
+    return tensors_sha256(examples.classes, *held)

@@ -31,7 +31,8 @@ class FirstPass:
     def __init__(self, model: nn.Module, where: str, outputs: str | None, classes: int = 0) -> None:
         self._model, self._where = model, where
         self._outputs, self._classes = outputs, classes
-        self._is_over = False
+        # Scripted models take no hooks.
+        self._is_over = isinstance(model, torch.jit.ScriptModule)
         self._before: tuple[int, Tensor] | None = None
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor, nn
 
 from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
+from neurospect.arrays.tensors import tensors_sha256
 from neurospect.errors import BadInputError
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class KeptState:
     ) -> None:
         self._checkpoint, self._whose = checkpoint, whose
         self._resumables, self._model = resumables, model
-        self._start = "" if model is None else digest_of(model.state_dict())
+        self._start = "" if model is None else _digest_of(model.state_dict())
 
     def resume(self, epochs: int) -> list[list[float]]:
         """Go on from the file, or write the state of now as that before the first epoch.
@@ -109,7 +108,7 @@ class KeptState:
             yield
         finally:
             if self._model is not None:
-                _BEGAN[self._model] = (self._start, digest_of(self._model.state_dict()))
+                _BEGAN[self._model] = (self._start, _digest_of(self._model.state_dict()))
 
     def _shares_start(self, content: Mapping[str, Any]) -> bool:
         """Take over where a file's training began, if the model began there or came to its state.
@@ -121,7 +120,7 @@ class KeptState:
         kept, now = str(content.get("start")), self._start
         came_here = (kept, now) == _BEGAN.get(self._model)
         state = content.get("states", {}).get("model", {})
-        if kept == now or came_here or digest_of(state) == now:
+        if kept == now or came_here or _digest_of(state) == now:
             self._start = kept
             return True
         if content.get("history") == []:
@@ -138,12 +137,5 @@ class KeptState:
         )
 
 
-def digest_of(tensors: Mapping[str, object]) -> str:
-    """SHA-256 of the names, types, shapes and bytes of tensors; other values are passed over."""
-    digest = hashlib.sha256()
-    for name, value in tensors.items():
-        if isinstance(value, Tensor):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
-            own = value.detach().cpu().contiguous().reshape(-1)
-            digest.update(own.view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _digest_of(state: Mapping[str, object]) -> str:
+    return tensors_sha256(*(value for value in state.values() if isinstance(value, Tensor)))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ def fit_temperature(
     BadInputError
         When shapes do not fit together, a logit is not finite, or the bounds are none.
     """
-    scores = np.asarray(logits, dtype=np.float64)
-    own = np.asarray(classes)
+    scores = as_array(logits).astype(np.float64)
+    own = as_array(classes)
     _check(scores, own, bounds)
 
     def loss(temperature: float) -> float:

@@ -139,8 +139,8 @@ def test_a_masked_class_has_a_probability_of_zero_and_so_a_map_of_zeros():
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda logits, _: (logits, None), "output: found <class 'tuple'>"),
-        (lambda logits, _: {"logits": logits}, "output: found <class 'dict'>"),
+        (lambda logits, _: (logits, None), "output: found tuple"),
+        (lambda logits, _: {"logits": logits}, "output: found dict"),
         (lambda logits, _: logits.detach(), "found logits without a gradient"),
         (lambda logits, inputs: torch.ones(len(inputs), 3), "found logits without a gradient"),
         (lambda logits, _: logits / 0, "found logits that are NaN or infinite"),
