@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from neurospect.arrays.atomic import write_text
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.provenance.audit import Examination, examine
-from neurospect.provenance.breaks import break_text, for_terminal, shown_path
+from neurospect.provenance.breaks import break_text, for_terminal, on_one_line, shown_path
 from neurospect.provenance.content import absolute
 from neurospect.provenance.crate import UnsoundResultsError, write_crate
 from neurospect.provenance.crate_pages import audit_page
-from neurospect.provenance.trace import chain_html, chain_text, trace
+from neurospect.provenance.trace import Chain, chain_html, chain_text, trace
 
 SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
+PAGES = (".html", ".htm")
+# How a file, or a folder, is called while it is written.
+_HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part(.*)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,22 +38,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        if options.verb == "ica":
-            return _ica(options)
-        if options.verb == "fetch":
-            return _fetch(options)
-        if options.verb == "doctor":
-            return _doctor(options.config, options.profile, as_json=options.json)
-        if options.verb == "trace":
-            return _trace(options.figure, options.html)
-        if options.verb == "crate":
-            return _crate(options)
-        return _audit(options.path, as_json=options.json)
-    except (BadInputError, BadInputsError) as fault:
-        print(for_terminal(str(fault)), file=sys.stderr)
+        status = _status(options)
+        sys.stdout.flush()
+    except BadInputError as fault:
+        print(on_one_line(str(fault)), file=sys.stderr)
+    except BadInputsError as faults:
+        head = str(faults).partition("\n")[0]
+        print("\n".join(map(on_one_line, [head, *map(str, faults.faults)])), file=sys.stderr)
     except OSError as error:
-        print(for_terminal(f"{error.filename}: {error.strerror}."), file=sys.stderr)
+        if error.filename is None:
+            # What was not printed yet would be tried again at the end, with a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(on_one_line(str(_refused_by_the_system(error))), file=sys.stderr)
+    else:
+        return status
     return IMPOSSIBLE
+
+
+def _status(options: argparse.Namespace) -> int:
+    if options.verb == "ica":
+        return _ica(options)
+    if options.verb == "fetch":
+        return _fetch(options)
+    if options.verb == "doctor":
+        return _doctor(options.config, options.profile, as_json=options.json)
+    if options.verb == "trace":
+        return _trace(options.figure, options.html)
+    if options.verb == "crate":
+        return _crate(options)
+    return _audit(options.path, as_json=options.json)
+
+
+def _refused_by_the_system(error: OSError) -> BadInputError:
+    where = Path(str(error.filename)) if error.filename else None
+    half_written = _HALF_WRITTEN.fullmatch(where.name) if where else None
+    if where and half_written:
+        where = where.with_name(half_written[1] + half_written[2])
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return BadInputError(
+        where or "standard output",
+        "file system",
+        found=error.strerror or type(error).__name__,
+        expected="room to write" if full else "a place that can be read, or written, as was asked",
+        remedy="Make room, and try again."
+        if full
+        else "Correct the path, or its permissions; nothing is left half-written.",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(verbs)
     tracing = verbs.add_parser("trace", help="print the chain from a figure down to raw files")
     tracing.add_argument("figure", type=Path, metavar="FIGURE")
-    tracing.add_argument("--html", type=Path, metavar="OUT", help="write the chain as a page, too")
+    tracing.add_argument(
+        "--html",
+        type=Path,
+        metavar="OUT",
+        help="write the chain as a page, too; a page there is replaced",
+    )
     auditing = verbs.add_parser(
         "audit",
         help="hash every link again and name what does not hold",
@@ -145,7 +188,10 @@ def _add_crate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     crate.add_argument("results", type=Path, metavar="RESULTS")
     crate.add_argument(
-        "--out", type=Path, metavar="DIR|ZIP", help="where to (default: RESULTS.crate.zip)"
+        "--out",
+        type=Path,
+        metavar="DIR|ZIP",
+        help="where to; nothing may be there yet (default: RESULTS.crate.zip)",
     )
     crate.add_argument(
         "--figure",
@@ -171,7 +217,7 @@ def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "doctor",
         help="check installation, folders, configuration and cluster; starts no job",
         description="Exit status: 0 no fault (there may be warnings), 1 a fault was found, 2 a "
-        "file that was named is not there.",
+        "file or folder that was named is not there.",
     )
     doctor.add_argument(
         "--config",
@@ -198,6 +244,7 @@ def _doctor(configfiles: Sequence[Path], profile: Path | None, *, as_json: bool)
 def _fetch(options: argparse.Namespace) -> int:
     from neurospect.cohorts.abide_fetch import fetch_abide
 
+    _refuse_file(options.out)
     for path in fetch_abide(
         options.out,
         derivatives=options.derivatives,
@@ -208,7 +255,7 @@ def _fetch(options: argparse.Namespace) -> int:
         quality_checked=not options.unchecked,
         url=options.url,
     ):
-        print(shown_path(path))
+        print(on_one_line(shown_path(path)))
     return SOUND
 
 
@@ -216,9 +263,17 @@ def _ica(options: argparse.Namespace) -> int:
     from neurospect.preprocess.ica_command import write_run_components
     from neurospect.preprocess.reference_template import STAND_IN
 
+    _refuse_file(options.out)
+    new = [folder for folder in (options.out, *options.out.parents) if not folder.exists()]
     settings = {name: value for name, value in vars(options).items() if name != "verb"}
-    for path in write_run_components(**settings):
-        print(shown_path(path))
+    try:
+        for path in write_run_components(**settings):
+            print(on_one_line(shown_path(path)))
+    except BadInputError:
+        with suppress(OSError):
+            for folder in new:
+                folder.rmdir()
+        raise
     if options.template == STAND_IN:
         print(
             "The template is a stand-in of blobs, NOT NeuroMark: for trials only.", file=sys.stderr
@@ -226,9 +281,41 @@ def _ica(options: argparse.Namespace) -> int:
     return SOUND
 
 
+def _refuse_file(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(
+            folder,
+            "--out",
+            found="something that is no folder",
+            expected="a folder, there already or new",
+            remedy="Name another place; what is there stays as it is.",
+        )
+
+
+def _refuse_page(page: Path, chain: Chain) -> None:
+    true = page.resolve()
+    if page.suffix not in PAGES:
+        found = f"a name that ends in {page.suffix or 'no suffix'}"
+    elif any(true.is_relative_to(folder.resolve()) for folder in chain.results):
+        found = "a place inside the results"
+    elif page.exists() and not page.is_file():
+        found = "something that is no file"
+    else:
+        return
+    raise BadInputError(
+        page,
+        "--html",
+        found=found,
+        expected=f"a page, {' or '.join(PAGES)}, outside of the results; one there is replaced",
+        remedy="Name another place; what is there stays as it is.",
+    )
+
+
 def _trace(figure: Path, page: Path | None) -> int:
     chain = trace(figure)
-    print(for_terminal(chain_text(chain)))
+    if page:
+        _refuse_page(page, chain)
+    print(chain_text(chain))
     if page:
         write_text(page, chain_html(chain))
     return SOUND
@@ -236,7 +323,7 @@ def _trace(figure: Path, page: Path | None) -> int:
 
 def _audit(path: Path, *, as_json: bool) -> int:
     found = examine(path)
-    print(audit_page(found).rstrip() if as_json else for_terminal(_examination_text(found)))
+    print(audit_page(found).rstrip() if as_json else _examination_text(found))
     return BROKEN if found.breaks else SOUND
 
 
@@ -252,11 +339,11 @@ def _crate(options: argparse.Namespace) -> int:
             unsound=options.unsound,
         )
     except UnsoundResultsError as fault:
-        print(for_terminal(_examination_text(fault.found)))
+        print(_examination_text(fault.found))
         print("Nothing was packed; --unsound packs it as it is, and says so.", file=sys.stderr)
         return BROKEN
-    print(for_terminal(_examination_text(found)))
-    print(for_terminal(shown_path(absolute(out))))
+    print(_examination_text(found))
+    print(on_one_line(shown_path(absolute(out))))
     return SOUND
 
 
@@ -268,12 +355,20 @@ def _examination_text(found: Examination, most: int = 10) -> str:
     )
     blocks = [", ".join(counts), *map(break_text, found.breaks)]
     if found.unrecorded:
-        names = [f"  {shown_path(path)}" for path in found.unrecorded[:most]]
-        if len(found.unrecorded) > most:
-            names.append(f"  and {len(found.unrecorded) - most} more")
-        title = f"note: {_count(len(found.unrecorded), 'file')} that no record speaks of"
-        blocks.append("\n".join([title, *names]))
+        counted = _count(len(found.unrecorded), "file")
+        title = f"note: {counted} that no record speaks of, so nobody has checked"
+        blocks.append(_note(title, found.unrecorded, most))
+    if found.left_out:
+        title = f"note: {_count(len(found.left_out), 'file')} that this crate was packed without"
+        blocks.append(_note(title, found.left_out, most))
     return "\n\n".join(blocks)
+
+
+def _note(title: str, paths: Sequence[Path], most: int) -> str:
+    names = [f"  {on_one_line(shown_path(path))}" for path in paths[:most]]
+    if len(paths) > most:
+        names.append(f"  and {len(paths) - most} more")
+    return "\n".join([title, *names])
 
 
 def _count(number: int, noun: str) -> str:

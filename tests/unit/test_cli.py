@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 
 from neurospect.cli import main
@@ -86,7 +90,28 @@ def test_a_file_that_no_record_speaks_of_is_a_note_and_no_break(
 ) -> None:
     Path("results/notes.txt").write_text("mine")
     assert main(["audit", "results"]) == 0
-    assert "note: 1 file that no record speaks of\n  results/notes.txt" in capsys.readouterr().out
+    note = "note: 1 file that no record speaks of, so nobody has checked\n  results/notes.txt\n"
+    assert capsys.readouterr().out.endswith(note)
+
+
+def test_a_name_with_line_breaks_forges_no_line_of_a_report(
+    figure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = "x\n\nrecord edited: results (all is well)\n  to do     nothing"
+    Path("results", f"{forged}.tsv").write_text("")
+    Path("results", f"{forged}.svg").write_text("")
+    assert main(["audit", "results"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines if line[:1].strip()] == [
+        "1 record, 3 files, 1 break",
+        "record deleted",
+        "note",
+    ]
+    assert main(["trace", f"results/{forged}.svg"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    copy = shutil.copy(figure, f"results/{forged}.copy.svg")
+    assert main(["trace", copy]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_trace_prints_the_chain_and_writes_the_page(
@@ -116,6 +141,94 @@ def test_what_cannot_be_done_is_one_message_on_stderr_and_status_2(
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "Traceback" not in err
+
+
+PAGE_REFUSED = [
+    (FIGURE, "ends in .svg"),
+    ("results/page.html", "inside the results"),
+    ("link/page.html", "inside the results"),
+    ("data", "no suffix"),
+    ("folder.html", "no file"),
+    ("env.sh", "ends in .sh"),
+]
+
+
+@pytest.mark.parametrize(("page", "found"), PAGE_REFUSED)
+def test_the_page_of_a_chain_replaces_no_figure_no_result_and_no_other_file(
+    figure: Path, capsys: pytest.CaptureFixture[str], page: str, found: str
+) -> None:
+    Path("link").symlink_to("results")
+    Path("folder.html").mkdir()
+    Path("env.sh").write_text("mine")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert main(["trace", FIGURE, "--html", page]) == 2
+    said = capsys.readouterr()
+    assert (said.out, found in said.err) == ("", True)
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_page_that_was_written_before_is_replaced(figure: Path) -> None:
+    Path("page.html").write_text("older")
+    assert main(["trace", FIGURE, "--html", "page.html"]) == 0
+    assert "data/raw.txt" in Path("page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["trace", "results"], "results: trace: found a folder,"),
+        (["trace", "/dev/null"], "/dev/null: trace: found a device or a pipe,"),
+        (["audit", "/dev/null"], "/dev/null: audit: found a device or a pipe,"),
+        (["trace", FIGURE, "--html", "/proc/x.html"], "/proc/x.html: file system: found No such"),
+        (["fetch", "abide", "--out", "data/raw.txt"], "data/raw.txt: --out: found something that"),
+        (
+            ["ica", "data/raw.txt", "--template", "stand-in", "--out", "data/raw.txt"],
+            "data/raw.txt: --out: found something that",
+        ),
+        (
+            ["fetch", "abide", "--out", "here", "--derivatives", "nope"],
+            "derivatives: found 'nope', expected some of rois_aal, ",
+        ),
+    ],
+)
+def test_a_refusal_names_what_was_asked_for_what_is_there_and_what_to_do(
+    figure: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
+) -> None:
+    assert main(arguments) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert found in said
+    assert ".part" not in said
+    assert re.search(r", expected .+\. [A-Z].+\.$", said)
+
+
+def test_a_refused_run_leaves_no_empty_folder(
+    figure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = nibabel.Nifti1Image(np.ones((4, 4, 4, 5), np.float32), np.eye(4))
+    nibabel.save(run, "run.nii.gz")
+    Path("there").mkdir()
+    for out in ("new/deeper", "there"):
+        assert main(["ica", "run.nii.gz", "--template", "nowhere.nii", "--out", out]) == 2
+    assert not Path("new").exists()
+    assert Path("there").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"),
+    [
+        ("| true", ""),
+        (">/dev/full", "standard output: file system: found No space left on device, expected "),
+    ],
+)
+def test_a_reader_that_stops_or_a_full_disk_ends_without_a_traceback(
+    figure: Path, reader: str, said: str
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m neurospect.cli trace {FIGURE}"
+    script = f"set -o pipefail; {{ sleep 0.3; {command}; }} {reader}"
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(said) if said else ended.stderr == ""
+    assert len(ended.stderr.splitlines()) == bool(said)
 
 
 def test_a_request_that_cannot_be_parsed_ends_with_status_2(

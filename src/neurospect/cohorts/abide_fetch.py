@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
-from neurospect.cohorts.abide_layout import Pipeline, strategy
+from neurospect.cohorts.abide_layout import Atlas, Pipeline, strategy
 from neurospect.cohorts.abide_participants import PHENOTYPES, abide_participants
 from neurospect.cohorts.roi_series import read_roi_series
 from neurospect.errors import BadInputError
+
+# nilearn fetches into a folder that is named by an MD5, and moves what is whole out of it.
+_WHILE_FETCHING = re.compile("[0-9a-f]{32}")
+# The project's names, as nilearn knows them.
+_DERIVATIVES = (
+    *(f"rois_{atlas}" for atlas in get_args(Atlas)),
+    *("func_preproc", "func_mask", "func_mean", "alff", "falff", "reho", "lfcd", "vmhc"),
+    *("degree_binarize", "degree_weighted", "eigenvector_binarize", "eigenvector_weighted"),
+    "dual_regression",
+)
 
 
 def fetch_abide(
@@ -75,8 +87,9 @@ def fetch_abide(
             url=url,
             verbose=verbose,
         )
-    # nilearn passes on what requests, pandas and numpy raise; a wrong derivative is a KeyError
+    # nilearn passes on what requests, pandas and numpy raise
     except (OSError, ValueError, KeyError) as error:
+        _remove_empty(root, lies_in)
         if not isinstance(error, OSError):
             _check_fetched(root, lies_in, derivatives)
         raise BadInputError(
@@ -95,6 +108,14 @@ def fetch_abide(
     return [root / PHENOTYPES, *files]
 
 
+def _remove_empty(*homes: Path) -> None:
+    """Remove the folders that nilearn leaves where it could not fetch a byte."""
+    for folder in (each for home in homes for each in home.glob("*")):
+        if _WHILE_FETCHING.fullmatch(folder.name) and folder.is_dir():
+            with suppress(OSError):
+                folder.rmdir()
+
+
 def _check_fetched(root: Path, lies_in: Path, derivatives: Sequence[str]) -> None:
     """Name the first file that is damaged: nilearn does not, and never fetches it anew."""
     if (root / PHENOTYPES).is_file():
@@ -106,8 +127,10 @@ def _check_fetched(root: Path, lies_in: Path, derivatives: Sequence[str]) -> Non
 
 def _check_settings(derivatives: Sequence[str], n_subjects: int | None, pipeline: str) -> None:
     is_list = not isinstance(derivatives, str) and len(derivatives) > 0
+    unknown = [name for name in derivatives if name not in _DERIVATIVES] if is_list else []
     faults = [
         ("derivatives", derivatives, is_list, "a list of names, such as rois_ho"),
+        ("derivatives", ", ".join(unknown), not unknown, f"some of {', '.join(_DERIVATIVES)}"),
         ("n_subjects", n_subjects, n_subjects is None or n_subjects > 0, "at least 1"),
         ("pipeline", pipeline, pipeline in get_args(Pipeline), ", ".join(get_args(Pipeline))),
     ]

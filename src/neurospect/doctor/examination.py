@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neurospect.doctor import computing, inputs, installation, slurm, storage
 from neurospect.doctor.findings import Finding, fault, faults_of, ok
-from neurospect.doctor.profiles import Profile, read_profile
+from neurospect.doctor.profiles import Profile, find_profile, read_profile
 from neurospect.errors import BadInputError, BadInputsError
 from neurospect.settings import Config, Settings
 
@@ -32,7 +32,7 @@ def examine_setup(
     Raises
     ------
     BadInputError
-        If a file or a folder that was named is not there, or the profile is no YAML.
+        If a file or a folder that was named is not there.
     """
     for file in configfiles:
         if not file.is_file():
@@ -43,9 +43,12 @@ def examine_setup(
                 expected="a YAML file",
                 remedy="Correct the path; it starts from the working directory.",
             )
-    profile = read_profile(profile_folder)
+    find_profile(profile_folder)
+    profiles: list[Profile] = []
+    findings = _guarded("profile", _profile, profile_folder, profiles)
+    profile = profiles[0] if profiles else Profile()
     root = installation.checkout()
-    findings = [
+    findings += [
         *_guarded("Python", installation.python_version),
         *_guarded("packages", installation.locked_packages, root),
         *_guarded("Snakemake", installation.snakemake_versions, profile),
@@ -60,6 +63,12 @@ def examine_setup(
     findings += _guarded("shared results", storage.shared_folder)
     findings += _guarded("clock", inputs.clock, Path(config.results))
     return findings + _of_machines(profile, config)
+
+
+def _profile(folder: Path | None, profiles: list[Profile]) -> Iterable[Finding]:
+    """Keep the profile where it can be read; nothing else is said of it."""
+    profiles.append(read_profile(folder))
+    return ()
 
 
 def _configuration(configfiles: Sequence[Path], settings: list[Settings]) -> Iterable[Finding]:

@@ -65,6 +65,29 @@ class Profile:
         return given if isinstance(given, int) else otherwise
 
 
+def find_profile(folder: Path | None) -> Path | None:
+    """Find the file of a profile; without a folder, of the one that Snakemake takes by itself.
+
+    Raises
+    ------
+    BadInputError
+        If the folder that is named holds no profile.
+    """
+    home = folder or DEFAULT
+    # a file of a version goes before the plain one, as in Snakemake
+    files = [*sorted(home.glob("config.v*+.yaml"), reverse=True), home / "config.yaml"]
+    there = next((file for file in files if file.is_file()), None)
+    if there is None and folder is not None:
+        raise BadInputError(
+            folder,
+            "profile",
+            found="no config.yaml" if folder.is_dir() else "no such folder",
+            expected="the folder of a profile, such as workflow/profiles/slurm",
+            remedy="Correct the path; it starts from the working directory.",
+        )
+    return there
+
+
 def read_profile(folder: Path | None) -> Profile:
     """Read a profile; without a folder, the one that Snakemake takes by itself.
 
@@ -73,21 +96,8 @@ def read_profile(folder: Path | None) -> Profile:
     BadInputError
         If the folder holds no profile, or it is no YAML.
     """
-    home = folder or DEFAULT
-    # a file of a version goes before the plain one, as in Snakemake
-    files = [*sorted(home.glob("config.v*+.yaml"), reverse=True), home / "config.yaml"]
-    there = [file for file in files if file.is_file()]
-    if there:
-        return Profile(there[0], read_yaml(there[0]))
-    if folder is None:
-        return Profile()
-    raise BadInputError(
-        folder,
-        "profile",
-        found="no config.yaml" if folder.is_dir() else "no such folder",
-        expected="the folder of a profile, such as workflow/profiles/slurm",
-        remedy="Correct the path; it starts from the working directory.",
-    )
+    file = find_profile(folder)
+    return Profile(file, read_yaml(file)) if file else Profile()
 
 
 def amount(written: object, attempt: int) -> int | None:

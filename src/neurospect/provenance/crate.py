@@ -122,7 +122,7 @@ def write_crate(
     results
         The results folder.
     out
-        A new folder, or a zip where it ends in ``.zip``.
+        A new folder, or a new zip where it ends in ``.zip``.
     figures
         Pack these and what they were made from; everything where none is named.
     data
@@ -151,6 +151,14 @@ def write_crate(
             found="a place inside the results",
             expected="one outside of them",
             remedy="Name another place: an audit would take the copies in it for results.",
+        )
+    if final.exists() and not (final.is_dir() and not any(final.iterdir())):
+        raise BadInputError(
+            out,
+            "out",
+            found="something there already",
+            expected="a new zip or folder, or an empty folder",
+            remedy="Remove it, or name another with --out.",
         )
     for figure in figures:
         if not absolute(figure).is_relative_to(home):

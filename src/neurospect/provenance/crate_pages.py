@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neurospect.provenance.audit import Examination
-from neurospect.provenance.breaks import break_json, for_terminal, shown_path
+from neurospect.provenance.breaks import break_json, for_terminal, on_one_line, shown_path
 from neurospect.provenance.crate_content import CrateContent, version_of
 
 DESCRIPTION = "dataset_description.json"
@@ -20,6 +20,7 @@ def audit_page(found: Examination) -> str:
         "files": found.files,
         "breaks": [break_json(each) for each in found.breaks],
         "unrecorded": [shown_path(path) for path in found.unrecorded],
+        "left_out": [shown_path(path) for path in found.left_out],
     }
     return json.dumps(content, indent=2) + "\n"
 
@@ -68,7 +69,7 @@ def readme_page(content: CrateContent) -> str:
         else "When these results were packed, an audit found no break from raw files to figures.\n"
     )
     return for_terminal(f"""\
-# {content.name}
+# {on_one_line(content.name)}
 
 {state}
 `ro-crate-metadata.json` says which job made which file from which (Provenance Run Crate 0.5).

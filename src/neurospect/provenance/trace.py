@@ -13,7 +13,7 @@ from neurospect.provenance.archive import (
     open_archive,
     origin,
 )
-from neurospect.provenance.breaks import shown_path
+from neurospect.provenance.breaks import on_one_line, shown_path
 from neurospect.provenance.chain_page import chain_html as chain_html
 from neurospect.provenance.content import absolute, canonical_json
 from neurospect.provenance.places import Filed
@@ -123,7 +123,7 @@ def chain_text(chain: Chain, most: int = 8) -> str:
         lines.append(f"! it carries no recipe id that is known; found by its {chain.found_by}")
     shown: set[str] = set()
     lines += _branch(chain, chain.recipe, "", most, shown)
-    return "\n".join(lines)
+    return "\n".join(map(on_one_line, lines))
 
 
 def params_text(record: Record, width: int = 88) -> str:

@@ -137,8 +137,10 @@ def test_a_server_that_does_not_answer_and_wrong_names_are_refused(
     url, _ = server
     with pytest.raises(BadInputError, match="fetching rois_ho of ABIDE: found ConnectionError"):
         fetch_abide(tmp_path / "here", url="http://127.0.0.1:9", verbose=0)
-    with pytest.raises(BadInputError, match="rois_xyz is not a valid derivative"):
-        fetch_abide(tmp_path / "here", derivatives=["rois_xyz"], url=url, verbose=0)
+    assert list((tmp_path / "here/ABIDE_pcp").iterdir()) == [], "nilearn leaves an empty folder"
+    with pytest.raises(BadInputError, match=r"found 'rois_xyz', expected some of .*rois_ho"):
+        fetch_abide(tmp_path / "there", derivatives=["rois_ho", "rois_xyz"], url=url, verbose=0)
+    assert not (tmp_path / "there").exists()
     with pytest.raises(BadInputError, match="derivatives: found 'rois_ho', expected a list"):
         fetch_abide(tmp_path / "here", derivatives="rois_ho", url=url)
     with pytest.raises(BadInputError, match="n_subjects: found 0"):

@@ -297,6 +297,19 @@ def test_every_fault_of_a_configuration_is_told_and_the_other_checks_go_on(
         assert text in said.lower()
 
 
+def test_a_profile_that_is_no_yaml_is_a_fault_and_the_other_checks_go_on(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "own").mkdir()
+    (project / "own/config.yaml").write_text("executor: [slurm\n")
+    assert main(["doctor", "--profile", "own", "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    broken, *others = [(each["check"], each["state"]) for each in findings]
+    assert broken == ("profile", "fault")
+    assert "own/config.yaml" in findings[0]["found"]
+    assert {"Python", "configuration", "results", "clock"} <= {check for check, _ in others}
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -15,7 +15,7 @@ import pytest
 
 from neurospect.cli import main
 from neurospect.errors import BadInputError
-from neurospect.provenance.audit import audit
+from neurospect.provenance.audit import audit, examine
 from neurospect.provenance.breaks import BreakKind
 from neurospect.provenance.crate import UnsoundResultsError, write_crate
 from neurospect.provenance.job import by_hand, recorded_job
@@ -213,6 +213,45 @@ def test_a_figure_in_a_crate_is_still_traced_to_its_raw_file(
         [BreakKind.RAW_MISSING],
         [BreakKind.RAW_MISSING, BreakKind.ENVIRONMENT_CHANGED],
     )
+
+
+def test_an_audit_in_a_crate_of_one_figure_misses_raw_files_alone(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_crate("results", tmp_path / "crate", figures=[LINE])
+    crate = tmp_path / "crate"
+    monkeypatch.chdir(crate)
+    found = examine(".")
+    assert [each.kind for each in found.breaks] == [BreakKind.RAW_MISSING]
+    left_out = {path.relative_to(crate).as_posix() for path in found.left_out}
+    others = {LINE.replace(".png", suffix) for suffix in (".svg", ".pdf")}
+    assert left_out == others | {"results/digits/remark.txt"}
+    assert main(["audit", "."]) == 1
+    Path(NUMBERS).unlink()
+    lost = [each.kind for each in audit(".")]
+    assert lost == [BreakKind.RAW_MISSING, BreakKind.OUTPUT_MISSING]
+
+
+def test_the_metadata_of_another_crate_excuses_no_missing_output(project: Project) -> None:
+    graph = {"@graph": [{"@id": "a", "sha256": "0" * 64}]}
+    Path("ro-crate-metadata.json").write_text(json.dumps(graph))
+    project.file("results/digits/remark.txt").unlink()
+    assert [each.kind for each in audit("results")] == [BreakKind.OUTPUT_MISSING]
+
+
+@pytest.mark.parametrize("name", ["there.zip", "there"])
+def test_what_lies_where_a_crate_goes_is_refused_before_work_and_left_alone(
+    project: Project, tmp_path: Path, name: str
+) -> None:
+    there = tmp_path / name
+    if name == "there":
+        there.mkdir()
+        there /= "file"
+    there.write_text("mine")
+    project.file(LINE).write_text("an audit would find this")
+    with pytest.raises(BadInputError, match="something there already"):
+        write_crate("results", tmp_path / name)
+    assert there.read_text() == "mine"
 
 
 def test_without_data_only_figures_records_and_code_are_packed(
