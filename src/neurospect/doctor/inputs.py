@@ -74,7 +74,8 @@ def template(settings: Settings) -> Iterator[Finding]:
 def clock(results: Path) -> Iterator[Finding]:
     """Hold this machine's clock against the newest record."""
     ended = {}
-    for path in sorted(results.rglob(f"*{SUFFIX}")):
+    # A pipe of that name would be waited for, for ever.
+    for path in sorted(path for path in results.rglob(f"*{SUFFIX}") if path.is_file()):
         try:
             ended[path] = datetime.fromisoformat(read_record(path).run.ended)
         except (BadInputError, ValueError):

@@ -33,8 +33,8 @@ _REMEDIES = {
     BreakKind.OUTPUT_MISSING: "Run its job again.",
     BreakKind.FIGURE_EDITED: "Draw it again, and keep edited copies outside the results folder.",
     BreakKind.RECORD_EDITED: "Delete the record and run its job again.",
-    BreakKind.RECORD_DELETED: "Run its job again: files without a record prove nothing. A figure "
-    "that was copied here from other results is audited beside those.",
+    BreakKind.RECORD_DELETED: "Run its job again or, if it was copied here from other results, "
+    "audit it beside those: files without a record prove nothing.",
     BreakKind.MISPLACED: "Move it back, or delete it if it is a copy; then run the workflow again. "
     "Inside the results folder, every path says what lies there.",
     BreakKind.CODE_CHANGED: "Run the workflow again, or check out the code that made the results.",

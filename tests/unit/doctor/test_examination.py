@@ -202,6 +202,7 @@ def test_a_clock_behind_the_newest_record_is_a_fault(tmp_path: Path) -> None:
     assert states(list(clock(tmp_path / "past"))) == [("ok", "clock")]
     put_record(tmp_path / "future", datetime.now(UTC) + timedelta(hours=1))
     (tmp_path / "future" / "broken.record.json").write_text("{")
+    os.mkfifo(tmp_path / "future" / "pipe.record.json")
     assert states(list(clock(tmp_path / "future"))) == [("fault", "clock")]
 
 
