@@ -22,6 +22,11 @@ from neurospect.settings.models import kind_of_panel
 
 # The figures' page lies beside the panels.
 RESERVED_PANEL = "page"
+# Folders beside results, whose files are not results.
+OF_THE_WORKFLOW = (
+    *(".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs"),
+    *("rules", "scripts", "src", "tests", "workflow"),
+)
 # Families that use each weight once.
 WITHOUT_TIES = ("linear", "mlp")
 SHARES: tuple[Place, ...] = (("splits", "training"), ("splits", "validation"), ("splits", "test"))
@@ -42,7 +47,7 @@ def faults_of_config(config: Stated) -> Iterator[BadInputError]:
     yield from _something_to_do(config)
     yield from _experiments_folder(config)
     yield from _overrides_of_nothing(config)
-    yield from _braces(config)
+    yield from _names_of_folders(config)
     yield from _results(config)
     yield from _shares(config)
     yield from faults_of_mnist(config)
@@ -109,33 +114,51 @@ def _overrides_of_nothing(config: Stated) -> Iterator[BadInputError]:
             yield config.fault(
                 ("overrides", name),
                 found="an experiment that is not run",
-                expected=f"one of {', '.join(run)}",
+                expected=f"one of {', '.join(run)}" if run else "none, as no experiment is run",
                 remedy=did_you_mean(name, run) or "Name it under experiments, too.",
             )
 
 
-def _braces(config: Stated) -> Iterator[BadInputError]:
-    """Name folders of outputs that Snakemake would take for patterns with wildcards."""
+def _names_of_folders(config: Stated) -> Iterator[BadInputError]:
+    """Name folders of outputs that Snakemake would take for something else, or not at all."""
     places: list[Place] = [("results",)]
     source = ("cohorts", "mnist", "source")
     if config.sound(source) and config[source] == "openml":
         places.append(("cohorts", "mnist", "folder"))
     for place in places:
-        if config.sound(place) and not {"{", "}"}.isdisjoint(config[place] or ""):
-            yield config.fault(
-                place,
-                found=config[place],
-                expected="a folder whose name has no braces, which stand for wildcards",
-                remedy="Rename the folder.",
-            )
+        name = config.sound(place) and config[place]
+        if not name:
+            continue
+        if not {"{", "}"}.isdisjoint(name):
+            expected = "a folder whose name has no braces, which stand for wildcards"
+            remedy = "Rename the folder."
+        elif min(name) < " ":
+            expected = "a folder whose name has no control characters"
+            remedy = "Rename the folder; in YAML, plain text without quotes has none."
+        elif name.startswith("~"):
+            expected = "a path without ~, which only a shell takes for a home directory"
+            remedy = "Write the whole path, from / on."
+        else:
+            continue
+        config.faulty.add(place)
+        found = name if name.isprintable() else ascii(name)
+        yield config.fault(place, found=found, expected=expected, remedy=remedy)
 
 
 def _results(config: Stated) -> Iterator[BadInputError]:
     if not config.sound(("results",)):
         return
     folder = Path(config["results",]).absolute()
+    real = Path(os.path.realpath(folder))
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    if not nearest.is_dir():
+    expected = "a folder that can be written"
+    if Path.cwd().is_relative_to(real):
+        expected = "a folder of its own"
+        blocked = f"{real} holds the folder in which you work"
+    elif real.name in OF_THE_WORKFLOW and (real.parent / "workflow/Snakefile").is_file():
+        expected = "a folder of its own"
+        blocked = f"{real} is a folder of the workflow itself"
+    elif not nearest.is_dir():
         blocked = f"{nearest} is not a folder"
     elif not os.access(nearest, os.W_OK | os.X_OK):
         blocked = f"no permission to write into {nearest}"
@@ -144,7 +167,7 @@ def _results(config: Stated) -> Iterator[BadInputError]:
     yield config.fault(
         ("results",),
         found=f"{config['results',]}: {blocked}",
-        expected="a folder that can be written",
+        expected=expected,
         remedy="Give another folder, or mend its permissions.",
     )
 

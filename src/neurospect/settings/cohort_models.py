@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+# Up to what every random generator takes: those of NumPy's older functions hold 32 bits.
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, Field(gt=0)]
 Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]

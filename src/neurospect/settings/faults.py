@@ -28,6 +28,7 @@ EXPECTED = {
     "literal_error": "{expected}",
     "greater_than_equal": "{ge} or more",
     "greater_than": "more than {gt}",
+    "less_than_equal": "{le} or less",
     "less_than": "less than {lt}",
     "too_short": "{min_length} or more in the list",
     "too_long": "{max_length} or fewer in the list",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,8 +96,8 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
     Raises
     ------
     BadInputError
-        When it cannot be read, is not YAML, states a key twice, is nested too deeply, or holds no
-        keys.
+        When it cannot be read, is not YAML, states a key twice, is nested too deeply or inside
+        itself, writes a number with a leading zero or colons, or holds no keys.
     """
     try:
         content = yaml.load(Path(file).read_text(encoding="utf-8"), Loader=_EachKeyOnce)
@@ -190,17 +192,26 @@ def laid_over(below: Any, above: Any) -> Any:
 class _EachKeyOnce(yaml.SafeLoader):
     """Plain YAML would keep the last of two values under one key without a word.
 
-    Text that looks like a date or a number and is none would end in errors without a line.
+    It would read 010 as 8 and 1:30 as 90. Text that looks like a date or a number and is none
+    would end in errors without a line, and so would a list that holds itself.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node in self.recursive_objects:
+            found = "a list or a mapping that holds itself"
+            raise yaml.constructor.ConstructorError(None, None, found, node.start_mark)
         try:
-            return super().construct_object(node, deep)
+            # Deep: else what holds itself is only seen when it is too late.
+            value = super().construct_object(node, deep=True)
         except (ValueError, LookupError, AttributeError) as error:
             kind = node.tag.rpartition(":")[2]
             kind = {"timestamp": "date", "int": "whole number", "float": "number"}.get(kind, kind)
             found = f"{node.value[:80]}, which is no {kind} (in quotes it is text)"
             raise yaml.constructor.ConstructorError(None, None, found, node.start_mark) from error
+        if type(value) is int and re.match(r"[-+]?(0[\d_]|.*:)", node.value):
+            found = f"{node.value}, which YAML reads as {value} (in quotes it is text)"
+            raise yaml.constructor.ConstructorError(None, None, found, node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -229,7 +240,7 @@ def _overruled(content: Any, effective: Any) -> int:
         return sum(
             _overruled(value, effective[key]) for key, value in content.items() if key in effective
         )
-    return int(content != effective)
+    return int(not _same(content, effective))
 
 
 def _beyond(effective: Mapping[str, Any], stated: Any) -> dict[str, Any]:
@@ -242,6 +253,15 @@ def _beyond(effective: Mapping[str, Any], stated: Any) -> dict[str, Any]:
             inner = _beyond(value, stated[key])
             if inner:
                 beyond[key] = inner
-        elif value != stated[key]:
+        elif not _same(value, stated[key]):
             beyond[key] = value
     return beyond
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; NaN, which equals nothing, is the same as NaN."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return bool(one == other)

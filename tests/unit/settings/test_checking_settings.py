@@ -8,6 +8,7 @@ import yaml
 from neurospect.cohorts.registry import load_cohort
 from neurospect.errors import BadInputsError
 from neurospect.settings import Config, check_settings
+from neurospect.settings.layers import read_yaml
 
 GOOD = {
     "title": "Multi-layer perceptrons on digits",
@@ -35,7 +36,9 @@ SINE_WAVES = {
 def folder(tmp_path, monkeypatch):
     """A working directory with the experiments `digits` and `waves`, both sound."""
     monkeypatch.chdir(tmp_path)
-    Path("experiments").mkdir()
+    for name in ("experiments", "workflow", "config", "src"):
+        Path(name).mkdir()
+    write("workflow/Snakefile", "")
     write("experiments/digits.yaml", GOOD)
     write("experiments/waves.yaml", SINE_WAVES)
     return tmp_path
@@ -107,6 +110,10 @@ def test_overrides_replace_single_fields_of_an_experiment(folder):
         ({"threads": True}, "threads", "found true, expected a whole number"),
         ({"threads": 2.0}, "threads", "found 2.0, expected a whole number"),
         ({"seeds": [0, -1]}, "seeds.1", "found -1, expected 0 or more"),
+        ({"seeds": [2**32]}, "seeds.0", "found 4294967296, expected 4294967295 or less"),
+        ({"splits": {"seed": 10**20}}, "splits.seed", "expected 4294967295 or less"),
+        ({"threads": float("nan")}, "threads", "found NaN, expected a whole number"),
+        ({"splits": {"test": float("nan")}}, "splits.test", "found NaN, expected a finite number"),
         ({"seeds": []}, "seeds", r"found \[\], expected 1 or more in the list"),
         ({"seeds": [1, 2, 1]}, "seeds", "1 more than once"),
         ({"seeds": None}, "seeds", "found null, expected a list"),
@@ -114,10 +121,27 @@ def test_overrides_replace_single_fields_of_an_experiment(folder):
         ({"results": 3}, "results", "found 3, expected text. Put it in quotes"),
         ({"results": ""}, "results", "expected text that is not empty"),
         ({"results": "a{b}"}, "results", "no braces, which stand for wildcards"),
+        ({"results": "a\0b"}, "results", r"found 'a\\x00b', .* no control characters"),
+        ({"results": "a\nb"}, "results", "no control characters"),
+        ({"results": "~/res"}, "results", r"found ~/res, .* without ~"),
+        ({"results": "/"}, "results", "found /: / holds the folder in which you work"),
+        ({"results": "."}, "results", "holds the folder in which you work"),
+        ({"results": "res/../.."}, "results", "holds the folder in which you work"),
+        (
+            {"results": "config"},
+            "results",
+            "config is a folder of the workflow itself, expected a folder of",
+        ),
+        ({"results": "res/../src/"}, "results", "src is a folder of the workflow itself"),
         (
             {"cohorts": {"mnist": {"source": "openml", "folder": "a{b"}}},
             "cohorts.mnist.folder",
             "no braces, which stand for wildcards",
+        ),
+        (
+            {"cohorts": {"mnist": {"source": "openml", "folder": "~/mnist"}}},
+            "cohorts.mnist.folder",
+            "without ~, which only a shell takes for a home directory",
         ),
         ({"experiments": ["digits", "digits"]}, "experiments", "digits more than once"),
         ({"experiments": ["digit"]}, "experiments.0", "digits, waves. Did you mean digits?"),
@@ -125,6 +149,11 @@ def test_overrides_replace_single_fields_of_an_experiment(folder):
         ({"experiments": "digits"}, "experiments", 'found "digits", expected a list'),
         ({"experiments_folder": "nowhere"}, "experiments_folder", "nowhere, which is not a folder"),
         ({"overrides": {"waves": {}}}, "overrides.waves", "not run, expected one of digits"),
+        (
+            {"experiments": [], "prepare": ["sinusoid"], "overrides": {"digits": {}}},
+            "overrides.digits",
+            "not run, expected none, as no experiment is run",
+        ),
         ({"overrides": {"digits": 3}}, "overrides.digits", "expected keys with values"),
         ({"splits": {"training": 0.9}}, "splits", "sum to 1.1, expected shares that sum to 1"),
         ({"splits": {"training": 1.0}}, "splits.training", "expected less than 1"),
@@ -459,6 +488,10 @@ def test_broken_yaml_names_file_and_line(folder, text, field, words):
         ("day: !!timestamp soon", "line 2", "found soon, which is no date"),
         ("count: " + 5000 * "9", "line 2", "found 9{80}, which is no whole number"),
         ("deep: " + 5000 * "[", "the file as a whole", "nested too deeply"),
+        ("self: &self [*self]", "line 2", "found a list or a mapping that holds itself"),
+        ("self: &self {a: {b: [*self]}}", "line 2", "a mapping that holds itself"),
+        ("count: 010", "line 2", "found 010, which YAML reads as 8"),
+        ("count: 1:30", "line 2", "found 1:30, which YAML reads as 90"),
     ],
 )
 def test_yaml_that_cannot_be_what_it_looks_like_is_refused_in_words(folder, text, field, words):
@@ -466,6 +499,22 @@ def test_yaml_that_cannot_be_what_it_looks_like_is_refused_in_words(folder, text
     fault = only_fault({"experiments": ["digits"]})
     assert (fault.where, fault.field) == (str(Path("experiments/digits.yaml")), field)
     assert _matches(fault, words)
+
+
+@pytest.mark.parametrize("text", ["0x1F", "1_000", "0", "-5", "0b101", "&five 5"])
+def test_numbers_that_mean_what_they_say_are_read_as_yaml_reads_them(folder, text):
+    write("one.yaml", f"count: {text}\n")
+    assert read_yaml("one.yaml") == yaml.safe_load(f"count: {text}")
+
+
+def test_what_is_stated_once_and_named_twice_is_read_twice(folder):
+    write("one.yaml", "first: &list [1, {a: 2}]\nsecond: {again: *list}\n")
+    assert read_yaml("one.yaml") == {"first": [1, {"a": 2}], "second": {"again": [1, {"a": 2}]}}
+
+
+def test_nan_in_a_list_of_a_file_is_blamed_on_the_file(folder):
+    fault = only_fault({"seeds": [0, float("nan")]}, command_line={"threads": 2})
+    assert (fault.where, fault.field) == ("config-1.yaml", "seeds.1")
 
 
 def test_broken_yaml_in_several_files_is_said_at_once(folder):
