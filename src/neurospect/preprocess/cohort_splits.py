@@ -82,6 +82,7 @@ def split_cohort(
         fractions=None if sizes is not None else shares,
         seed=seed,
         stratify_by="class" if stratify_by else None,
+        where=where,
     )
     return splits, split_summary(splits, together, "class" if stratify_by else None)
 

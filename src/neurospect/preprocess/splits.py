@@ -38,6 +38,7 @@ def assign_splits(
     fractions: Mapping[str, float] | None = None,
     seed: int,
     stratify_by: str | None = None,
+    where: str | Path = "assign_splits",
 ) -> pd.DataFrame:
     """Assign each component (family) whole to training, validation or test.
 
@@ -62,6 +63,8 @@ def assign_splits(
         A column of classes. Each class is then shared out in the proportions of the splits,
         rounded by the largest remainder, exactly wherever the families allow it; the sizes of
         the splits come before the balance of the classes.
+    where
+        The table of the participants, for messages about sizes.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def assign_splits(
     """
     ids = _participant_ids(participants)
     component = _component_names(ids, components)
-    wanted = _wanted_sizes(sizes, fractions, len(ids))
+    wanted = _wanted_sizes(sizes, fractions, len(ids), where)
     classes = _classes(participants, stratify_by)
     names, family = np.unique(component, return_inverse=True)
     levels, level = np.unique(classes, return_inverse=True)
@@ -84,7 +87,7 @@ def assign_splits(
     targets = np.array(list(wanted.values()))
     split_of_family = share_out_families(counts, targets, np.random.default_rng(seed))
     split = np.array(list(wanted))[split_of_family[family]]
-    _judge_sizes(wanted, split)
+    _judge_sizes(wanted, split, where)
     splits = pd.DataFrame({"participant_id": ids, "component": component, "split": split})
     check_splits(splits)
     return splits
@@ -265,11 +268,11 @@ def split_summary(
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def _judge_sizes(wanted: Mapping[str, int], split: NDArray[np.str_]) -> None:
+def _judge_sizes(wanted: Mapping[str, int], split: NDArray[np.str_], where: str | Path) -> None:
     reached = {name: int((split == name).sum()) for name in wanted}
     if min(reached.values()) == 0:
         raise BadInputError(
-            "assign_splits",
+            where,
             "sizes",
             found=f"families so large that the sizes become {reached}",
             expected=f"{dict(wanted)}",
@@ -314,11 +317,15 @@ def _component_names(ids: list[str], components: pd.Series[str] | None) -> list[
 
 
 def _wanted_sizes(
-    sizes: Mapping[str, int] | None, fractions: Mapping[str, float] | None, total: int
+    sizes: Mapping[str, int] | None,
+    fractions: Mapping[str, float] | None,
+    total: int,
+    where: str | Path,
 ) -> dict[str, int]:
     asked = sizes if sizes is not None else fractions
     unknown = sorted(set(asked or {}) - set(SPLITS))
     expected = "either sizes or fractions, of training and of validation or test or both"
+    remedy = "Correct the sizes."
     if asked is None or (sizes is not None and fractions is not None):
         found = "neither sizes nor fractions" if asked is None else "both sizes and fractions"
     elif unknown or "training" not in asked or len(asked) < 2:
@@ -333,10 +340,14 @@ def _wanted_sizes(
         wanted = {name: int(shares[name]) for name in SPLITS if name in shares}
         if min(wanted.values()) > 0:
             return wanted
-        found, expected = f"sizes {wanted}", "at least one participant in each split"
-    raise BadInputError(
-        "assign_splits", "sizes", found=found, expected=expected, remedy="Correct the sizes."
-    )
+        parts = ", ".join(f"{size} for {name}" for name, size in wanted.items())
+        found = f"{total} participants, which make {parts}"
+        expected = "at least one participant in each split"
+        remedy = (
+            "Add participants (excluded.tsv of a cohort says who was left out, and why), or ask "
+            "for other sizes."
+        )
+    raise BadInputError(where, "sizes", found=found, expected=expected, remedy=remedy)
 
 
 def _classes(participants: pd.DataFrame, column: str | None) -> list[str]:

@@ -44,6 +44,20 @@ def test_sizes_are_met_and_come_before_shares():
     assert splits["split"].value_counts().to_dict() == {"training": 30, "validation": 4, "test": 6}
 
 
+def test_a_cohort_too_small_for_its_splits_is_named_with_its_numbers():
+    few = people(4).iloc[:3]
+    options = {"family_columns": [], "assume_unrelated": True, "where": "bids/participants.tsv"}
+    with pytest.raises(BadInputError) as caught:
+        split(few, shares={"training": 0.8, "validation": 0.1, "test": 0.1}, **options)
+    assert str(caught.value).startswith(
+        "bids/participants.tsv: sizes: found 3 participants, which make 3 for training, "
+        "0 for validation, 0 for test, expected at least one participant in each split. "
+        "Add participants (excluded.tsv"
+    )
+    with pytest.raises(BadInputError, match=r"participants\.tsv: sizes: .* a sum of 3, the"):
+        split(few, sizes={"training": 2, "validation": 1, "test": 1}, **options)
+
+
 def test_diagnosis_and_site_are_balanced_together():
     participants = people(80)
     options = {"family_columns": [], "assume_unrelated": True, "stratify_by": ["diagnosis", "site"]}
