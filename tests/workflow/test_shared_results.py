@@ -18,6 +18,7 @@ from checkout import REPOSITORY, Checkout, Sharing, copy_repository
 pytestmark = pytest.mark.slow
 
 CONFIG, RAW = "tests/workflow/shared.yaml", "tests/workflow/shared_raw.yaml"
+COHORT = "tests/workflow/shared_cohort.yaml"
 COBRE, SINUSOID = "results/cobre/prepared", "results/sinusoid/prepared"
 BIDS = "results/bids/prepared/participants.tsv"
 MODEL = "results/sinusoid/sinusoid_mlp/A/seed-0/model.pt"
@@ -40,6 +41,13 @@ def plan(checkout: Checkout, *targets: str) -> dict[str, str]:
     planned = checkout.snakemake("--dry-run", "--", *targets, configs=(CONFIG,))
     assert planned.returncode == 0, planned.stdout
     return {file: done.split()[0] for file, done in OF_EACH.findall(planned.stdout)}
+
+
+def all_of_sinusoid(checkout: Checkout, *options: str) -> str:
+    """Run `all` of one cohort."""
+    made = checkout.snakemake(*options, configs=(COHORT,))
+    assert made.returncode == 0, made.stdout
+    return made.stdout
 
 
 def written(planned: dict[str, str]) -> set[str]:
@@ -224,16 +232,20 @@ def test_a_poisoned_result_is_named_in_both_copies_refused_and_mended_as_the_mes
 
 def test_results_whose_shared_files_were_deleted_are_missing_and_made_anew(copies):
     first, second, _ = copies
+    apart, missing = Checkout(second.root), "Missing output files: results/sinusoid/prepared"
     own = {path: at for path, at in links(second).items() if path.startswith(SINUSOID)}
-    target, *_ = own
+    own[f"{SINUSOID}/array.npy"].unlink()
+    assert f"{missing}/array.npy\n" in all_of_sinusoid(second, "--dry-run")
     for at in own.values():
-        at.unlink()
+        at.unlink(missing_ok=True)
+    assert missing in all_of_sinusoid(apart, "--dry-run")
+    assert own.keys() <= links(second).keys(), "a dry run deletes nothing"
     audit = second.neurospect("audit", "results")
     assert audit.returncode == 1
     assert "found     file: a link to nothing" in audit.stdout
-    run(Checkout(second.root), target)
+    all_of_sinusoid(apart)
     assert not links(second).keys() & own.keys(), "made without sharing: files of its own"
-    run(first, target)
+    all_of_sinusoid(first)
     assert all(at.is_file() for at in own.values())
     for checkout in (first, second):
         audit = checkout.neurospect("audit", "results")
