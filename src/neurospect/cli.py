@@ -38,21 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        status = _status(options)
-        sys.stdout.flush()
+        return _status(options)
     except BadInputError as fault:
         print(on_one_line(str(fault)), file=sys.stderr)
     except BadInputsError as faults:
         head = str(faults).partition("\n")[0]
         print("\n".join(map(on_one_line, [head, *map(str, faults.faults)])), file=sys.stderr)
     except OSError as error:
-        if error.filename is None:
-            # What was not printed yet would be tried again at the end, with a traceback.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever closed the pipe has read enough.
         if not isinstance(error, BrokenPipeError):
             print(on_one_line(str(_refused_by_the_system(error))), file=sys.stderr)
-    else:
-        return status
     return IMPOSSIBLE
 
 
@@ -70,14 +65,23 @@ def _status(options: argparse.Namespace) -> int:
     return _audit(options.path, as_json=options.json)
 
 
+def _say(text: str) -> None:
+    """Print to standard output; where it takes no more, say so in the error."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would try once more at its end, and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
 def _refused_by_the_system(error: OSError) -> BadInputError:
-    where = Path(str(error.filename)) if error.filename else None
-    half_written = _HALF_WRITTEN.fullmatch(where.name) if where else None
-    if where and half_written:
-        where = where.with_name(half_written[1] + half_written[2])
+    path = Path(str(error.filename or "a file"))
+    if half_written := _HALF_WRITTEN.fullmatch(path.name):
+        path = path.with_name(half_written[1] + half_written[2])
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return BadInputError(
-        where or "standard output",
+        path,
         "file system",
         found=error.strerror or type(error).__name__,
         expected="room to write" if full else "a place that can be read, or written, as was asked",
@@ -237,7 +241,7 @@ def _doctor(configfiles: Sequence[Path], profile: Path | None, *, as_json: bool)
     from neurospect.doctor import examine_setup, findings_json, findings_text, worst
 
     findings = examine_setup(configfiles, profile)
-    print(findings_json(findings) if as_json else for_terminal(findings_text(findings)))
+    _say(findings_json(findings) if as_json else for_terminal(findings_text(findings)))
     return BROKEN if worst(findings) == "fault" else SOUND
 
 
@@ -255,7 +259,7 @@ def _fetch(options: argparse.Namespace) -> int:
         quality_checked=not options.unchecked,
         url=options.url,
     ):
-        print(on_one_line(shown_path(path)))
+        _say(on_one_line(shown_path(path)))
     return SOUND
 
 
@@ -268,7 +272,7 @@ def _ica(options: argparse.Namespace) -> int:
     settings = {name: value for name, value in vars(options).items() if name != "verb"}
     try:
         for path in write_run_components(**settings):
-            print(on_one_line(shown_path(path)))
+            _say(on_one_line(shown_path(path)))
     except BadInputError:
         with suppress(OSError):
             for folder in new:
@@ -315,7 +319,7 @@ def _trace(figure: Path, page: Path | None) -> int:
     chain = trace(figure)
     if page:
         _refuse_page(page, chain)
-    print(chain_text(chain))
+    _say(chain_text(chain))
     if page:
         write_text(page, chain_html(chain))
     return SOUND
@@ -323,7 +327,7 @@ def _trace(figure: Path, page: Path | None) -> int:
 
 def _audit(path: Path, *, as_json: bool) -> int:
     found = examine(path)
-    print(audit_page(found).rstrip() if as_json else _examination_text(found))
+    _say(audit_page(found).rstrip() if as_json else _examination_text(found))
     return BROKEN if found.breaks else SOUND
 
 
@@ -339,11 +343,11 @@ def _crate(options: argparse.Namespace) -> int:
             unsound=options.unsound,
         )
     except UnsoundResultsError as fault:
-        print(_examination_text(fault.found))
+        _say(_examination_text(fault.found))
         print("Nothing was packed; --unsound packs it as it is, and says so.", file=sys.stderr)
         return BROKEN
-    print(_examination_text(found))
-    print(on_one_line(shown_path(absolute(out))))
+    _say(_examination_text(found))
+    _say(on_one_line(shown_path(absolute(out))))
     return SOUND
 
 

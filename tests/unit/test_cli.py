@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -229,6 +230,20 @@ def test_a_reader_that_stops_or_a_full_disk_ends_without_a_traceback(
     assert ended.returncode == 2
     assert ended.stderr.startswith(said) if said else ended.stderr == ""
     assert len(ended.stderr.splitlines()) == bool(said)
+
+
+def test_a_full_disk_is_not_blamed_on_standard_output(
+    figure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files refuses as a full disk does, without the name of the file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        assert main(["trace", FIGURE, "--html", "page.html"]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert capsys.readouterr().err.startswith("a file: file system: found File too large, expected")
+    assert not Path("page.html").exists()
 
 
 def test_a_request_that_cannot_be_parsed_ends_with_status_2(
