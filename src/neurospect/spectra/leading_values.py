@@ -14,10 +14,14 @@ LEAST_SIDE = 512
 OVERSAMPLING = 8
 MOST_SWEEPS = 30
 TOLERANCE = 1e-4
+LARGEST_TO_SQUARE = 1e15
 
 
 class LeadingValues:
     """Subspace iteration that starts from the right singular vectors of the step before.
+
+    Where what it finds is too little for the Frobenius norm of a matrix, as when a gradient leaves
+    the subspace altogether, it starts again from random vectors.
 
     Parameters
     ----------
@@ -55,17 +59,17 @@ class LeadingValues:
             finite = tall.isfinite().all(-1).all(-1)
             tall = torch.where(finite[:, None, None], tall, 0.0)
         basis = self._bases.get(name)
-        if basis is None:
-            basis = self._random_basis(tall)
-        basis = basis.to(tall.device)
-        for _ in range(MOST_SWEEPS):
-            basis = torch.linalg.qr(tall.mT @ (tall @ basis.to(tall.dtype))).Q
-            values, errors, basis = _ritz(tall, basis)
-            if (errors <= TOLERANCE * values[:, :1])[:, : self._count].all():
-                break
-        # The sweeps may be in single precision, what is reported is not.
-        basis = torch.linalg.qr(basis.to(torch.float64)).Q
-        values, errors, self._bases[name] = _ritz(tall.to(torch.float64), basis)
+        start = self._random_basis(tall) if basis is None else basis.to(tall.device)
+        norms = torch.linalg.norm(tall.to(torch.float64), dim=(1, 2))
+        values, errors, basis = self._swept(tall.to(_dtype_of_sweeps(tall, norms)), start)
+        missed = _misses_values(norms, values, tall.shape[2])
+        if missed.any():
+            # In double precision, as tiny gradients vanish when single precision squares them.
+            again = self._swept(tall[missed].to(torch.float64), self._random_basis(tall)[missed])
+            for kept, found in zip((values, errors, basis), again, strict=True):
+                kept[missed] = found
+        # A matrix of zeros says nothing of where the values of the next one lie.
+        self._bases[name] = torch.where((norms > 0)[:, None, None], basis, start)
         blank = torch.where(finite, 0.0, torch.nan)[:, None]
         return values[:, : self._count] + blank, errors[:, : self._count] + blank
 
@@ -77,13 +81,44 @@ class LeadingValues:
         """Go on from what `state_dict` returned."""
         self._bases = dict(state)
 
+    def _swept(self, tall: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Values, their errors and right vectors, in double precision, from a start."""
+        for _ in range(MOST_SWEEPS):
+            basis = torch.linalg.qr(tall.mT @ (tall @ basis.to(tall.dtype))).Q
+            values, errors, basis = _ritz(tall, basis)
+            if (errors <= TOLERANCE * values[:, :1])[:, : self._count].all():
+                break
+        # The sweeps may be in single precision, what is reported is not.
+        basis = torch.linalg.qr(basis.to(torch.float64)).Q
+        return _ritz(tall.to(torch.float64), basis)
+
     def _random_basis(self, tall: Tensor) -> Tensor:
         rows, _, side = tall.shape
         generator = torch.Generator().manual_seed(0)
         width = min(side, self._count + OVERSAMPLING)
         drawn = torch.randn(side, width, dtype=torch.float64, generator=generator)
         basis: Tensor = torch.linalg.qr(drawn).Q
-        return basis.expand(rows, -1, -1)
+        return basis.to(tall.device).expand(rows, -1, -1)
+
+
+def _dtype_of_sweeps(tall: Tensor, norms: Tensor) -> torch.dtype:
+    """Keep that of the matrices, unless QR does not know it or their squares would overflow it."""
+    if bool((norms > LARGEST_TO_SQUARE).any()):
+        return torch.float64
+    return torch.promote_types(tall.dtype, torch.float32)
+
+
+def _misses_values(norms: Tensor, values: Tensor, side: int) -> Tensor:
+    """Whether matrices have larger values than the smallest ones that a subspace has shown.
+
+    A subspace that is orthogonal to a matrix, or to a part of it, stays so sweep after sweep. What
+    it leaves of the squared Frobenius norm is that of the values of lower rank, were none missed;
+    they would then be as large as the smallest shown, at most. Half of that is for values that have
+    not yet converged.
+    """
+    left = (norms**2 - (values**2).sum(1)).clamp_min(0.0)
+    matters = left > (TOLERANCE * values[:, 0]) ** 2
+    return matters & (4 * (side - values.shape[1]) * values[:, -1] ** 2 < left)
 
 
 def _ritz(tall: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
