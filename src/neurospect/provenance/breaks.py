@@ -29,12 +29,14 @@ class BreakKind(Enum):
 _REMEDIES = {
     BreakKind.RAW_CHANGED: "Restore the file, or run the workflow again on the new one.",
     BreakKind.RAW_MISSING: "Put the file back; without it the chain cannot be proved.",
-    BreakKind.TAMPERED: "Delete the file and run its job again.",
-    BreakKind.OUTPUT_MISSING: "Run its job again.",
-    BreakKind.FIGURE_EDITED: "Draw it again, and keep edited copies outside the results folder.",
-    BreakKind.RECORD_EDITED: "Delete the record and run its job again.",
-    BreakKind.RECORD_DELETED: "Run its job again or, if it was copied here from other results, "
-    "audit it beside those: files without a record prove nothing.",
+    BreakKind.TAMPERED: "Delete the file and run the workflow again.",
+    BreakKind.OUTPUT_MISSING: "Run the workflow again; raw data that was simulated, and gathered "
+    "batches, are made again only when asked for (snakemake PATH).",
+    BreakKind.FIGURE_EDITED: "Delete it and run the workflow again; keep edited copies outside the "
+    "results folder.",
+    BreakKind.RECORD_EDITED: "Delete the record and run the workflow again.",
+    BreakKind.RECORD_DELETED: "Run the workflow again or, if it was copied here from other "
+    "results, audit it beside those: files without a record prove nothing.",
     BreakKind.MISPLACED: "Move it back, or delete it if it is a copy; then run the workflow again. "
     "Inside the results folder, every path says what lies there.",
     BreakKind.CODE_CHANGED: "Run the workflow again, or check out the code that made the results.",
