@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurospect.arrays.missing import missing_places
 from neurospect.errors import BadInputError
 
 
@@ -176,7 +177,7 @@ def _vector(field: str, values: ArrayLike, samples: int | None) -> NDArray[Any]:
             f"({samples or 'samples'},)",
             "Give one value for each sample.",
         )
-    missing = [place for place, each in enumerate(vector.tolist()) if each is None or each != each]
+    missing = missing_places(values)
     if missing:
         raise _bad(
             field,

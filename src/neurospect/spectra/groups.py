@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from neurospect.arrays.missing import missing_places
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
 
 WHOLE_BATCH = "all"
@@ -81,16 +83,18 @@ def sample_groups(
     Raises
     ------
     BadInputError
-        When `labels` is not a vector, holds a missing value, a label not among `levels`, or a
-        group of fewer than `smallest` samples.
+        When `labels` is not a vector, holds a missing value, labels that have no order, a label
+        not among `levels`, or a group of fewer than `smallest` samples; or when a level is none of
+        the labels' type.
     """
-    vector = np.asarray(labels.cpu() if isinstance(labels, torch.Tensor) else labels)
+    labels = as_array(labels) if isinstance(labels, torch.Tensor) else labels
+    vector = np.asarray(labels)
     if vector.ndim != 1 or vector.size == 0:
         raise _bad("shape", vector.shape, "one label per sample, shape (samples,)")
-    missing = [i for i, label in enumerate(vector.tolist()) if label is None or label != label]
+    missing = missing_places(labels)
     if missing:
         raise _bad(f"sample {missing[0]}", f"{len(missing)} missing labels", "a label everywhere")
-    known = np.unique(vector) if levels is None else np.asarray(list(levels), dtype=vector.dtype)
+    known = _sorted_levels(vector) if levels is None else _as_labels(levels, vector.dtype)
     codes = np.full(vector.size, -1)
     for code, level in enumerate(known):
         codes[vector == level] = code
@@ -111,6 +115,37 @@ def sample_groups(
         sizes=tuple(int(size) for size in sizes),
         order=None if contiguous else torch.from_numpy(order),
     )
+
+
+def _sorted_levels(vector: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return np.unique(vector)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in vector.tolist()})
+        raise _bad(
+            "labels", f"values of type {', '.join(types)}", "numbers or text, not both"
+        ) from None
+
+
+def _as_labels(levels: Sequence[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Levels as the labels are written, where that changes none of them."""
+    if dtype.kind == "U":
+        # As wide as they are themselves: a label's own width would cut them.
+        return np.array([str(level) for level in levels])
+    if dtype.kind not in "biuf":
+        return np.asarray(list(levels), dtype=None if dtype.kind in "SO" else dtype)
+    known = np.zeros(len(levels), dtype=dtype)
+    for place, level in enumerate(levels):
+        try:
+            value = float(level) if isinstance(level, str) else level
+            known[place] = value
+            # 0.1 in single precision is another number, yet meant.
+            is_same = dtype.kind == "f" or bool(known[place] == value)
+        except (TypeError, ValueError, OverflowError):
+            is_same = False
+        if not is_same:
+            raise _bad(f"level {level!s}", f"labels of type {dtype}", "levels that labels can have")
+    return known
 
 
 def whole_batch(samples: int) -> SampleGroups:

@@ -2,6 +2,7 @@ import itertools
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,6 +176,14 @@ def test_relatives_who_resemble_each_other_are_not_taken_for_independent_persons
         ([1, 2, 1, 2], {"strata": [0, 1]}, r"strata: found shape \(2,\), expected \(4,\)"),
         ([1, 2, 1, 2], {"units": ["a", None, "b", "b"]}, "1 missing, the first of sample 1"),
         ([1.0, 2.0, np.nan, 2.0], {}, "groups: found 1 missing"),
+        (["a", "b", np.nan, "b"], {}, "groups: found 1 missing, the first of sample 2"),
+        ([1, 2, 1, 2], {"strata": ["x", np.nan, "x", "x"]}, "strata: found 1 missing"),
+        ([1, 2, 1, 2], {"strata": ("x", pd.NA, pd.NA, "x")}, "strata: found 2 missing"),
+        (
+            pd.Series(["a", pd.NA, "b", "b"], dtype="string"),
+            {},
+            "groups: found 1 missing, the first of sample 1",
+        ),
         ([], {}, "groups: found shape"),
         (
             [1, 2, 1, 2],
