@@ -34,7 +34,7 @@ SUMMARY_COLUMNS = {
     "criterion": "class_informative or pairwise_difference",
     "mean": "over seeds, of each training's mean correlation over test examples",
     "standard_error": "of that mean; missing for a single seed",
-    "seeds": "how many trainings",
+    "seeds": "how many trainings have a correlation",
     "undefined": "test examples without a correlation (constant map), summed over seeds",
     "examples": "test examples, summed over seeds",
 }
@@ -244,7 +244,8 @@ def _limits(summary: pd.DataFrame, scores: pd.DataFrame) -> tuple[float, float]:
 
 
 def _axis_words(summary: pd.DataFrame) -> str:
-    counts = in_their_order(summary["seeds"].tolist())
+    # Rows without any correlation say so themselves.
+    counts = in_their_order(summary.loc[summary["seeds"] > 0, "seeds"].tolist()) or [0]
     if len(counts) > 1:
         return f"mean correlation over {min(counts)} to {max(counts)} seeds"
     return f"mean correlation over {counts[0]} seed{'' if counts[0] == 1 else 's'}"
@@ -295,19 +296,20 @@ def _check(summary: pd.DataFrame, scores: pd.DataFrame, accuracy: pd.DataFrame) 
             expected="one row for each decoder of the summary",
             remedy="Give the accuracies of all decoders.",
         )
-    scored = Counter(tuple(str(row[n]) for n in identity) for row in scores.to_dict("records"))
+    with_value = scores[scores["value"].notna()].to_dict("records")
+    scored = Counter(tuple(str(row[n]) for n in identity) for row in with_value)
     counted: dict[tuple[str, ...], int] = dict(scored)
     said = {
         tuple(str(row[name]) for name in identity): int(row["seeds"])
         for row in summary.to_dict("records")
     }
-    differing = [way for way in [*said, *counted] if said.get(way) != counted.get(way)]
+    differing = [way for way in [*said, *counted] if said.get(way, 0) != counted.get(way, 0)]
     if differing:
         way = differing[0]
         raise BadInputError(
             WHERE,
             ", ".join(way),
             found=f"{said.get(way, 0)} seeds in the summary, {counted.get(way, 0)} scores",
-            expected="as many scores as the summary has seeds",
+            expected="as many scores with a value as the summary has seeds",
             remedy="Give summary and scores from the same step.",
         )

@@ -187,7 +187,9 @@ def _columns(key: Sequence[Look], width: float) -> int:
 
 def seeds_said(table: pd.DataFrame) -> str:
     """Say over how many seeds the means of a table are."""
-    least, most = int(table["seeds"].min()), int(table["seeds"].max())
+    # Rows without any value have no seeds, and no mean.
+    found = table.loc[table["seeds"] > 0, "seeds"].tolist() or [1]
+    least, most = int(min(found)), int(max(found))
     if most == 1:
         return "a single training"
     counts = f"{most}" if least == most else f"{least} to {most}"

@@ -18,7 +18,7 @@ SUMMARY_COLUMNS = {
     "decoder": "name of the decoder",
     "method": "how its maps were made",
     "criterion": "what they were held against",
-    "seeds": "trainings that were summarised",
+    "seeds": "trainings that have a correlation, over which mean and deviation are taken",
     "correlation": "mean over seeds of the mean over test examples",
     "sd_correlation": "standard deviation over seeds; n/a for one seed",
     "examples": "test examples, summed over seeds",

@@ -27,9 +27,10 @@ def over_seeds(
     Returns
     -------
     pandas.DataFrame
-        The columns `by`, in the order of the tables; `seeds`, how many there are; for each value
-        its mean over seeds under its own name, and under `sd_<name>` its standard deviation (ddof
-        1), missing where fewer than two seeds have one.
+        The columns `by`, in the order of the tables; `seeds`, how many have a value (the fewest,
+        where it differs between the values; those that no seed has left out); for each value its
+        mean over seeds under its own name, and under `sd_<name>` its standard deviation (ddof 1),
+        missing where fewer than two seeds have one.
 
     Raises
     ------
@@ -49,15 +50,29 @@ def over_seeds(
         twice = whole.loc[whole.duplicated(keys), keys].iloc[0].to_dict()
         raise _refused("rows", f"two of {twice}", "one row for each seed")
     groups = whole.groupby(list(by), sort=False, dropna=False)
-    summary = groups.agg(seeds=("seed", "nunique"))
+    summary = _seeds_with_a_value(whole, by, values).to_frame("seeds")
     for name in values:
         summary[name] = groups[name].mean()
         summary[f"sd_{name}"] = groups[name].std(ddof=1)
     return summary.reset_index()
 
 
+def _seeds_with_a_value(
+    whole: pd.DataFrame, by: Sequence[str], values: Sequence[str]
+) -> pd.Series[int]:
+    counts = []
+    for name in values:
+        having = whole.assign(seed=whole["seed"].where(whole[name].notna()))
+        counts.append(having.groupby(list(by), sort=False, dropna=False)["seed"].nunique())
+    of_values = pd.concat(counts, axis=1)
+    return of_values.where(of_values > 0).min(axis=1).fillna(0).astype(np.int64)
+
+
 def with_standard_error(summary: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Name the mean of a value `mean`, and add its `standard_error` over seeds.
+    """Name the mean of a value `mean`, and add its `standard_error` over seeds that have one.
+
+    Where some seeds lack another value of the row, the error is by their fewer number, and so too
+    large rather than too small.
 
     Parameters
     ----------
@@ -75,7 +90,12 @@ def columns_over_seeds(
 ) -> dict[str, str]:
     """Describe the columns of `over_seeds`, from the descriptions of those it was made of."""
     described = {name: columns[name] for name in by}
-    described["seeds"] = "trainings that were summarised"
+    described["seeds"] = (
+        "trainings with a value, over which means and deviations are taken"
+        if len(values) == 1
+        else "trainings with a value, over which means and deviations are taken; the fewest, where "
+        "it differs between columns (those without any value left out)"
+    )
     for name in values:
         described[name] = f"mean over seeds: {columns[name]}"
         described[f"sd_{name}"] = f"standard deviation over seeds of {name}; n/a for one seed"

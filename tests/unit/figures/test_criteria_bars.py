@@ -103,6 +103,16 @@ def test_the_axis_says_how_many_seeds(seeds: int | None, said: str) -> None:
     assert label.endswith(said)
 
 
+def test_a_score_without_a_value_is_none_of_the_seeds() -> None:
+    summary, scores, accuracy = tables()
+    scores.loc[0, "value"] = np.nan
+    with pytest.raises(BadInputError, match="3 seeds in the summary, 2 scores"):
+        criteria_bars(summary, scores, accuracy)
+    summary.loc[0, "seeds"] = 2
+    label = panels(criteria_bars(summary, scores, accuracy))[0].get_xlabel()
+    assert label.endswith("over 2 to 3 seeds")
+
+
 def test_examples_that_do_not_count_are_counted(
     drawn_texts: Callable[[Figure], list[Text]],
 ) -> None:
@@ -117,7 +127,7 @@ def test_examples_that_do_not_count_are_counted(
 
 def test_a_method_without_a_mean_says_so(drawn_texts: Callable[[Figure], list[Text]]) -> None:
     summary, scores, accuracy = tables(seeds=1)
-    summary.loc[0, "mean"] = np.nan
+    summary.loc[0, ["mean", "seeds"]] = np.nan, 0
     scores.loc[0, "value"] = np.nan
     said = [
         text.get_text().strip() for text in drawn_texts(criteria_bars(summary, scores, accuracy))

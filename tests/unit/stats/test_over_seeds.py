@@ -15,7 +15,7 @@ from neurospect.stats.criteria_tests import (
     criteria_tests,
     with_letters,
 )
-from neurospect.stats.over_seeds import columns_over_seeds, over_seeds
+from neurospect.stats.over_seeds import columns_over_seeds, over_seeds, with_standard_error
 
 
 def criteria(seeds=4, decoders=("net", "robust"), examples=30):
@@ -51,7 +51,7 @@ def test_means_and_deviations_are_over_seeds():
     assert list(found["value"]) == [2.0, 2.0]
     assert found.loc["a", "sd_value"] == pytest.approx(np.sqrt(2))
     assert np.isnan(found.loc["b", "sd_value"])
-    assert list(found["seeds"]) == [2, 2]
+    assert list(found["seeds"]) == [2, 1]
     assert list(found["good"]) == [0.5, 0.5]
     described = columns_over_seeds(
         {"decoder": "d", "value": "v", "good": "g"}, ["decoder"], ["value"]
@@ -68,7 +68,40 @@ def test_missing_truth_values_do_not_count():
     tables[2]["found"] = None
     found = over_seeds(tables, ["class"], ["found"])
     assert found["found"].tolist() == [1.0, 0.0]
-    assert found["seeds"].tolist() == [3, 3]
+    assert found["seeds"].tolist() == [2, 1]
+
+
+def of_seeds(**values):
+    """One table per seed of a single decoder."""
+    columns = zip(*values.values(), strict=True)
+    return [
+        pd.DataFrame({"decoder": ["net"], "seed": str(seed), **dict(zip(values, own, strict=True))})
+        for seed, own in enumerate(columns)
+    ]
+
+
+@pytest.mark.parametrize("own", [[1.0, 2.0, 4.0, np.nan], [3.0, 1.0, 5.0, 2.0], [np.nan, 1.0]])
+def test_the_standard_error_is_that_of_the_seeds_that_have_a_value(own):
+    found = with_standard_error(over_seeds(of_seeds(value=own), ["decoder"], ["value"]), "value")
+    expected = stats.sem(own, nan_policy="omit") if np.isfinite(own).sum() > 1 else np.nan
+    assert found["standard_error"].item() == pytest.approx(float(expected), nan_ok=True)
+    assert found["seeds"].item() == np.isfinite(own).sum()
+
+
+def test_seeds_are_the_fewest_that_have_a_value_and_values_that_none_has_do_not_count():
+    tables = of_seeds(value=[1.0, 2.0, 4.0], other=[1.0, np.nan, 3.0], none=[np.nan] * 3)
+    found = over_seeds(tables, ["decoder"], ["value", "other", "none"])
+    assert found["seeds"].tolist() == [2]
+    assert found["seeds"].dtype == np.int64
+    assert over_seeds(tables, ["decoder"], ["value", "none"])["seeds"].tolist() == [3]
+    assert over_seeds(tables, ["decoder"], ["none"])["seeds"].tolist() == [0]
+
+
+def test_what_is_no_training_counts_as_none():
+    baseline = pd.DataFrame({"decoder": ["chance"], "seed": None, "value": 0.5})
+    found = over_seeds([*of_seeds(value=[0.8, 0.9]), baseline], ["decoder"], ["value"])
+    assert found["seeds"].tolist() == [2, 0]
+    assert found["value"].tolist() == pytest.approx([0.85, 0.5])
 
 
 def test_two_rows_of_one_seed_and_missing_columns_are_refused():
@@ -97,6 +130,18 @@ def test_undefined_correlations_do_not_count_and_are_told():
     summary = criteria_summary(tables).set_index("decoder")
     assert (summary.loc["net", "undefined"], summary.loc["net", "examples"]) == (6, 30)
     assert summary.loc["net", "correlation"] == pytest.approx(tables[0]["correlation"][6:].mean())
+
+
+def test_a_training_without_any_correlation_is_not_counted():
+    tables = criteria()
+    tables[2]["correlation"] = np.nan
+    summary = criteria_summary(tables).set_index("decoder")
+    assert summary["seeds"].tolist() == [3, 4]
+    means = [tables[seed]["correlation"].mean() for seed in (0, 1, 3)]
+    assert summary.loc["net", "correlation"] == pytest.approx(np.mean(means))
+    assert summary.loc["net", "undefined"] == 30
+    error = with_standard_error(summary.reset_index(), "correlation")["standard_error"]
+    assert error[0] == pytest.approx(stats.sem(means))
 
 
 def test_tests_over_seeds_and_over_examples_are_told_apart():
