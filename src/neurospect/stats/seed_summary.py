@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from neurospect.errors import BadInputError
 from neurospect.stats.false_discovery import q_values
+from neurospect.stats.rounding import is_constant
 
 CELL = ["weight", "step", "rank"]
 SEED_COLUMNS = {
@@ -50,7 +51,8 @@ def seed_summary(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     pandas.DataFrame
         With `SEED_COLUMNS`, one row per weight, step and rank, in the order of the first table. A
         training in which a cell was not tested does not count there; a cell tested in fewer than
-        two has no standard deviation and no test.
+        two has no standard deviation and no test, and one whose ratios are the same up to rounding
+        has no test and no Hedges' g.
 
     Raises
     ------
@@ -73,7 +75,10 @@ def seed_summary(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         share = (p <= alpha).sum(axis=0) / seeds
         majority = np.maximum((ratios > 0).sum(axis=0), (ratios < 0).sum(axis=0)) / seeds
         g = mean / sd * _small_sample_correction(seeds - 1)
-    p_over_seeds = np.asarray(p_over_seeds, dtype=np.float64)
+    # The rounding of a logarithm is that of its argument, however small the logarithm.
+    scale = np.max(np.abs(ratios), axis=0, where=~np.isnan(ratios), initial=1.0)
+    undefined = is_constant(ratios, scale)
+    g, t, p_over_seeds = (np.where(undefined, np.nan, found) for found in (g, t, p_over_seeds))
     return first.assign(
         seeds=seeds,
         mean_log2_ratio=mean,
@@ -81,7 +86,7 @@ def seed_summary(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         significant_share=share,
         sign_consistency=majority,
         hedges_g=g,
-        t=np.asarray(t, dtype=np.float64),
+        t=t,
         p=p_over_seeds,
         q=q_values(p_over_seeds),
         alpha=alpha,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from neurospect.errors import BadInputError
+from neurospect.stats.rounding import is_constant
 
 
 def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.Data
     -------
     pandas.DataFrame
         Columns `axis` ("row" or "column"), `index` (from 0), `t`, `p`; NaN where a test is
-        undefined.
+        undefined, as where both groups' observations are constant up to rounding.
 
     Raises
     ------
@@ -46,8 +47,12 @@ def two_way_t_tests(a: NDArray[np.floating], b: NDArray[np.floating]) -> pd.Data
     frames = []
     for axis, observations in (("row", 1), ("column", 0)):
         with warnings.catch_warnings():
-            # Constant observations make t undefined: NaN says so.
             warnings.simplefilter("ignore", RuntimeWarning)
             t, p = stats.ttest_ind(a, b, axis=observations)
+        scale = np.max(np.abs([a, b]), axis=(0, observations + 1), initial=0.0)
+        undefined = is_constant(a, scale, axis=observations) & is_constant(
+            b, scale, axis=observations
+        )
+        t, p = np.where(undefined, np.nan, t), np.where(undefined, np.nan, p)
         frames.append(pd.DataFrame({"axis": axis, "index": np.arange(t.size), "t": t, "p": p}))
     return pd.concat(frames, ignore_index=True)

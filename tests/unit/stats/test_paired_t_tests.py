@@ -59,6 +59,45 @@ def test_columns_that_are_the_same_give_no_test():
     assert paired_t_tests(table)["p"].isna().all()
 
 
+@pytest.mark.parametrize("shift", [0.1, -3.7, 1e-3, 1e6])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_that_differ_by_a_constant_give_no_test(shift, dtype):
+    for seed in range(50):
+        own = np.random.default_rng(seed).normal(size=9).astype(dtype)
+        found = paired_t_tests(pd.DataFrame({"a": own, "b": own + dtype(shift)}))
+        assert found[["t", "p", "p_bonferroni"]].isna().all(axis=None)
+        assert found["mean_difference"].item() == pytest.approx(-shift, rel=1e-3)
+
+
+def test_differences_that_are_small_against_the_values_are_still_tested():
+    differences = np.random.default_rng(0).normal(size=9)
+    base = 1000.0 * np.arange(9)
+    table = pd.DataFrame({"a": base + 1e-6 * differences, "b": base})
+    expected = stats.ttest_1samp(differences, 0.0)
+    assert paired_t_tests(table)["t"].item() == pytest.approx(expected.statistic, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [bool, "boolean", object, "Int64"])
+def test_truth_values_are_tested_as_zeros_and_ones(dtype):
+    table = pd.DataFrame({"a": [1, 1, 0, 1, 1, 0], "b": [0, 1, 0, 0, 0, 1]})
+    found = paired_t_tests(table.astype(bool).astype(dtype)).iloc[0]
+    assert found["p"] == pytest.approx(stats.ttest_rel(table["a"], table["b"]).pvalue)
+
+
+@pytest.mark.parametrize(("dtype", "missing"), [("boolean", pd.NA), (object, None)])
+def test_missing_truth_values_do_not_count(dtype, missing):
+    table = pd.DataFrame({"a": [True, missing, False, True], "b": [False, True, True, False]})
+    found = paired_t_tests(table.astype(dtype)).iloc[0]
+    assert found["observations"] == 3
+    assert found["t"] == pytest.approx(stats.ttest_1samp([1, -1, 1], 0).statistic)
+
+
+def test_columns_without_numbers_are_refused():
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    with pytest.raises(BadInputError, match="column b: found values of type"):
+        paired_t_tests(table)
+
+
 @pytest.mark.parametrize("names", [["a"], [], ["a", "a"]])
 def test_columns_that_make_no_pair_are_refused(names):
     with pytest.raises(BadInputError, match="columns: found"):

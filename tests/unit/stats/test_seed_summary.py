@@ -99,6 +99,21 @@ def test_cells_without_any_difference_in_any_training_have_no_test():
     assert summary["q"].notna().sum() == 3
 
 
+@pytest.mark.parametrize(
+    "ratios", [[0.7] * 4, [0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2], [1e-4, 1e-4 + 1e-16] * 2]
+)
+def test_ratios_that_are_the_same_in_every_training_have_no_test(ratios):
+    tables = [table(seed) for seed in range(4)]
+    others = seed_summary([each.iloc[1:] for each in tables])
+    for each, ratio in zip(tables, ratios, strict=True):
+        each.loc[0, "log2_ratio"] = ratio
+    summary = seed_summary(tables)
+    assert summary[["t", "p", "q", "hedges_g"]].isna().iloc[0].all()
+    assert summary["mean_log2_ratio"][0] == pytest.approx(ratios[0])
+    assert summary["sd_log2_ratio"][0] < 1e-15
+    pd.testing.assert_frame_equal(summary[1:].reset_index(drop=True), others)
+
+
 def test_every_column_is_described(tmp_path):
     write_table(tmp_path / "seeds.tsv", seed_summary([table(0), table(1)]), SEED_COLUMNS)
 

@@ -63,6 +63,19 @@ def test_what_is_undefined_is_nan_and_nothing_is_warned_of():
     assert single.loc[single["axis"] == "row", "p"].notna().all()
 
 
+@pytest.mark.parametrize("base", [0.0, 0.1, 1e5])
+def test_rows_that_are_constant_in_each_group_have_no_test(base):
+    a, b = matrices()
+    a[2], b[2] = base + 0.2, base + 0.5
+    # As sums of the same numbers in another order are.
+    a[2, ::2] = np.nextafter(a[2, 0], np.inf)
+    tests = two_way_t_tests(a, b)
+    assert np.flatnonzero(tests["t"].isna()).tolist() == [2]
+    assert np.flatnonzero(tests["p"].isna()).tolist() == [2]
+    b[2, 0] += 1e-3 * base + 1e-3
+    assert two_way_t_tests(a, b)["p"].notna().all()
+
+
 def test_matrices_of_two_shapes_are_refused():
     a, b = matrices()
     with pytest.raises(BadInputError, match=r"found \(4, 6\) and \(4, 5\)"):
