@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.grad import conv1d_weight, conv2d_weight, conv3d_weight
 
-from neurospect.spectra.layers.layer import Call, Form, Layer, Receiver
+from neurospect.spectra.layers.layer import Call, Form, Layer, Receiver, watch_adjoint
 
 WEIGHT_GRADIENT = {1: conv1d_weight, 2: conv2d_weight, 3: conv3d_weight}
 
@@ -31,7 +31,7 @@ def watch_convolution(call: Call, receiver: Receiver) -> None:
                 module.weight, activation, adjoint.detach(), is_data=is_data, form=form
             )
 
-    call.output.register_hook(reached)
+    watch_adjoint(call.output, reached)
 
 
 def convolution_form(module: Any) -> Form:

@@ -127,6 +127,41 @@ class Layer:
     runs_again: bool = True
 
 
+def watch_adjoint(output: Tensor, reached: Callable[[Tensor], None]) -> None:
+    """Have `reached` called with ∂L/∂output, also where `output` is changed in place later.
+
+    Such a change gives a view a new history, without the hooks put on it, but leaves the history
+    of what it is a view of. Linear layers, attention and recurrent layers may give out views.
+
+    Parameters
+    ----------
+    output
+        Of a layer; nothing is done where it needs no gradient, as where its weight is frozen.
+    reached
+        Given the adjoint, in the shape of `output`.
+    """
+    if not output.requires_grad:
+        return
+    if output._base is None or not _covers(output, output._base):
+        output.register_hook(reached)  # type: ignore[no-untyped-call]
+        return
+    # With batch_first, samples come first only in the view.
+    dims = (0, 0) if output.is_contiguous() else (0, 1)
+    shape = output.transpose(*dims).shape
+
+    def base_reached(adjoint: Tensor) -> None:
+        reached(adjoint.reshape(shape).transpose(*dims))
+
+    output._base.register_hook(base_reached)  # type: ignore[no-untyped-call]
+
+
+def _covers(output: Tensor, base: Tensor) -> bool:
+    """Whether a view shows all of its base, in order but for an exchange of the first two dims."""
+    if base.grad_fn is None or base.numel() != output.numel() or not base.is_contiguous():
+        return False
+    return output.is_contiguous() or (output.ndim > 1 and output.transpose(0, 1).is_contiguous())
+
+
 def watch_outputs(
     outputs: Sequence[Tensor],
     receiver: Receiver,
@@ -161,8 +196,7 @@ def watch_outputs(
             found[place] = gradient.detach()
 
     for place, output in enumerate(outputs):
-        if output.requires_grad:
-            output.register_hook(partial(reached, place))  # type: ignore[no-untyped-call]
+        watch_adjoint(output, partial(reached, place))
 
 
 def samples_of_rows(call: Call, dim: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from neurospect.spectra.layers.layer import Call, Layer, Receiver, samples_of_rows
+from neurospect.spectra.layers.layer import Call, Layer, Receiver, samples_of_rows, watch_adjoint
 
 
 def watch_linear(call: Call, receiver: Receiver) -> None:
@@ -22,7 +22,7 @@ def watch_linear(call: Call, receiver: Receiver) -> None:
             rows, adjoint = rows.transpose(0, dim), adjoint.transpose(0, dim)
         receiver.receive(weight, rows, adjoint, is_data=is_data)
 
-    call.output.register_hook(reached)
+    watch_adjoint(call.output, reached)
 
 
 LINEAR = Layer(watch=watch_linear, samples=samples_of_rows, runs_again=False)
