@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from neurospect.errors import BadInputError
 from neurospect.stats.labelings import (
     Values,
+    as_masks,
     check_arrays,
     share_reaching,
     smallest_significant,
@@ -53,7 +54,7 @@ class ClusterMass:
 def cluster_mass_test(
     observed: Mapping[str, Values],
     permuted: Mapping[str, NDArray[np.floating]],
-    tested: Mapping[str, NDArray[np.bool_]],
+    tested: Mapping[str, ArrayLike],
     *,
     forming: float,
     alpha: float,
@@ -72,7 +73,8 @@ def cluster_mass_test(
     permuted
         Name → values under each relabeling, shape (relabelings, rows, columns).
     tested
-        Name → whether a cell takes part; must not depend on the labels.
+        Name → whether a cell takes part, as truth values or as 0 and 1; must not depend on the
+        labels.
     forming
         Smallest |z| of a cell in a cluster, above 0. To be chosen before looking: any choice gives
         a valid test, a lower one finds wide and weak differences, a higher one narrow and strong.
@@ -82,19 +84,20 @@ def cluster_mass_test(
     Raises
     ------
     BadInputError
-        When the arrays do not fit together or are no grids, nothing is tested, a tested value is
-        not finite, or `forming` is not above 0.
+        When the arrays do not fit together or are no grids, `tested` holds other values, nothing is
+        tested, a tested value is not finite, or `forming` is not above 0.
     """
     _check(observed, forming)
-    check_arrays(observed, permuted, tested)
+    masks = as_masks(tested)
+    check_arrays(observed, permuted, masks)
     heaviest = np.zeros(len(next(iter(permuted.values()))) + 1)
     z: dict[str, Values] = {}
     cluster: dict[str, NDArray[np.intp]] = {}
     masses: list[Values] = [np.zeros(0)]
     for name, values in observed.items():
         scores = np.zeros((heaviest.size, *values.shape))
-        scores[:, tested[name]] = standardised(name, values, permuted[name], tested[name])
-        z[name] = np.where(tested[name], scores[0], np.nan)
+        scores[:, masks[name]] = standardised(name, values, permuted[name], masks[name])
+        z[name] = np.where(masks[name], scores[0], np.nan)
         cluster[name] = np.zeros(values.shape, dtype=np.intp)
         for above in (scores >= forming, scores <= -forming):
             numbers, mass, labeling = _clusters(np.abs(scores), above)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neurospect.errors import BadInputError
 
@@ -67,6 +67,34 @@ def smallest_significant(maxima: Values, alpha: float) -> float:
     if may_reach >= ordered.size:
         return 0.0
     return float(np.nextafter(ordered[-may_reach - 1], np.inf))
+
+
+def as_masks(tested: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.bool_]]:
+    """Take what says whether cells are tested as truth values; files keep them as 0 and 1.
+
+    Parameters
+    ----------
+    tested
+        Name → shape (cells...), truth values, or numbers that are 0 or 1.
+
+    Raises
+    ------
+    BadInputError
+        When there are other values, which might be the places of cells.
+    """
+    masks = {}
+    for name, values in tested.items():
+        given = np.asarray(values)
+        if given.dtype != bool and not np.isin(given, (0, 1)).all():
+            raise BadInputError(
+                "permutation test",
+                f"tested, {name}",
+                found=f"other values than 0 and 1, of type {given.dtype}",
+                expected="whether each cell is tested",
+                remedy="Give truth values of the shape of the array.",
+            )
+        masks[name] = given.astype(bool)
+    return masks
 
 
 def check_arrays(

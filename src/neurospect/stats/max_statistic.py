@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neurospect.stats.labelings import (
     Values,
+    as_masks,
     check_arrays,
     share_reaching,
     smallest_significant,
@@ -47,7 +48,7 @@ class MaxStatistic:
 def max_statistic_test(
     observed: Mapping[str, Values],
     permuted: Mapping[str, NDArray[np.floating]],
-    tested: Mapping[str, NDArray[np.bool_]],
+    tested: Mapping[str, ArrayLike],
     *,
     alpha: float,
 ) -> MaxStatistic:
@@ -64,25 +65,28 @@ def max_statistic_test(
     permuted
         Name → values under each relabeling, shape (relabelings, ...).
     tested
-        Name → whether a cell takes part; must not depend on the labels.
+        Name → whether a cell takes part, as truth values or as 0 and 1; must not depend on the
+        labels.
     alpha
         Family-wise error rate, for the threshold.
 
     Raises
     ------
     BadInputError
-        When the arrays do not fit together, nothing is tested, or a tested value is not finite.
+        When the arrays do not fit together, `tested` holds other values, nothing is tested, or a
+        tested value is not finite.
     """
-    cells = check_arrays(observed, permuted, tested)
+    masks = as_masks(tested)
+    cells = check_arrays(observed, permuted, masks)
     largest = np.zeros(len(next(iter(permuted.values()))) + 1)
     z: dict[str, Values] = {}
     array_p: dict[str, float] = {}
     for name, values in observed.items():
-        scores = standardised(name, values, permuted[name], tested[name])
+        scores = standardised(name, values, permuted[name], masks[name])
         z[name] = np.full(values.shape, np.nan)
-        z[name][tested[name]] = scores[0]
+        z[name][masks[name]] = scores[0]
         array_p[name] = np.nan
-        if tested[name].any():
+        if masks[name].any():
             own = np.abs(scores).max(axis=1)
             array_p[name] = float(share_reaching(own, own[0]))
             largest = np.maximum(largest, own)

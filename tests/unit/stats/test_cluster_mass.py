@@ -182,3 +182,15 @@ def test_there_may_be_no_cluster_at_all():
 def test_arrays_that_cannot_be_tested_are_refused(arrays, forming, words):
     with pytest.raises(BadInputError, match=words):
         cluster_mass_test(*arrays, forming=forming, alpha=0.05)
+
+
+def test_masks_of_zeros_and_ones_are_masks():
+    observed, permuted, tested = noise()
+    tested["grid 0"][1, 2] = tested["grid 1"][0] = False
+    expected = cluster_mass_test(observed, permuted, tested, forming=0.8, alpha=0.05)
+    as_numbers = {name: mask.astype(np.int8) for name, mask in tested.items()}
+    found = cluster_mass_test(observed, permuted, as_numbers, forming=0.8, alpha=0.05)
+    np.testing.assert_array_equal(found.mass, expected.mass)
+    for name in observed:
+        np.testing.assert_array_equal(found.z[name], expected.z[name])
+        np.testing.assert_array_equal(found.cluster[name], expected.cluster[name])

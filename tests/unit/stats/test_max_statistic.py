@@ -51,6 +51,27 @@ def test_p_values_are_those_of_the_definition(seed):
     assert result.cells == len(p) == 15
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float64])
+def test_masks_of_zeros_and_ones_are_masks_whatever_their_type(dtype):
+    observed, permuted, tested = noise()
+    tested["array 0"][1, 2] = tested["array 1"][0] = False
+    expected = max_statistic_test(observed, permuted, tested, alpha=0.05)
+    as_numbers = {name: mask.astype(dtype) for name, mask in tested.items()}
+    found = max_statistic_test(observed, permuted, as_numbers, alpha=0.05)
+    assert found.cells == expected.cells == 13
+    for name in observed:
+        np.testing.assert_array_equal(found.z[name], expected.z[name])
+        np.testing.assert_array_equal(found.p[name], expected.p[name])
+
+
+@pytest.mark.parametrize("values", [[0, 2, 1, 1], [0.5, 1, 1, 1], [1, np.nan, 1, 1], list("abcd")])
+def test_masks_of_other_numbers_are_refused(values):
+    observed, permuted, tested = noise(shapes=((4,),))
+    tested["array 0"] = np.array(values)
+    with pytest.raises(BadInputError, match="tested, array 0: found other values than 0 and 1"):
+        max_statistic_test(observed, permuted, tested, alpha=0.05)
+
+
 def test_cells_that_are_not_tested_have_no_result_and_no_influence():
     observed, permuted, tested = noise()
     tested["array 0"][0] = False
