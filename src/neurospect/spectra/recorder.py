@@ -275,12 +275,10 @@ class GradientSpectra:
         """
         in_pass_only = self._engines == {IN_PASS}
         unrecorded = {**self.unrecorded, **(self.only_by_group if IN_PASS in self._engines else {})}
-        dtype = next(iter(self._matrices.values())).parameter.dtype
         return spectra_tree(
             self._trajectory,
             self._coverage.shown if in_pass_only else tuple(self._matrices),
             self.groups,
-            dtype=str(dtype).removeprefix("torch."),
             computed_in=self._listener.computed_in,
             engine=" and ".join(sorted(self._engines)),
             unrecorded=json.dumps(unrecorded, ensure_ascii=False, sort_keys=True),

@@ -53,6 +53,7 @@ class Trajectory:
         *,
         leading: int | None = None,
     ) -> None:
+        self._matrices = matrices
         self.shapes = {name: matrix.shape for name, matrix in matrices.items()}
         self.ranks = {
             name: min(*shape, leading) if leading and min(shape) >= LEAST_SIDE else min(shape)
@@ -148,11 +149,15 @@ class Trajectory:
         self._values[quantity, name] = [whole] if parts else []
         return whole
 
+    def dtype(self, name: str) -> str:
+        """Name of the floating-point type of a weight, in which its gradients are computed."""
+        return str(self._matrices[name].parameter.dtype).removeprefix("torch.")
+
     def errors(self, name: str) -> Tensor | None:
         """How far off a gradient's leading values may be, (steps, rows, rank); None if all are."""
-        if self.ranks[name] == min(self.shapes[name]) or not self.steps:
+        if self.ranks[name] == min(self.shapes[name]):
             return None
-        shape = (len(self.steps), len(self.sizes[0]), self.ranks[name])
+        shape = (len(self.steps), len(self.sizes[0]) if self.sizes else 0, self.ranks[name])
         errors = torch.zeros(shape, dtype=torch.float64)
         for step, found in self._errors.get(name, {}).items():
             errors[step] = found
@@ -206,7 +211,6 @@ def spectra_tree(
     weights: Iterable[str],
     groups: SampleGroups | None,
     *,
-    dtype: str,
     computed_in: str,
     **facts: str,
 ) -> xr.DataTree:
@@ -218,8 +222,9 @@ def spectra_tree(
         What was recorded, and the names of the weights to show.
     groups
         Of the batch; None for the whole batch only.
-    dtype, computed_in
-        Of the weights, and of the products in the pass where autocast makes it another.
+    computed_in
+        Floating-point type of the products in the pass, where autocast makes it another than the
+        weights'; else empty.
     facts
         Attributes of the root.
     """
@@ -227,28 +232,28 @@ def spectra_tree(
     sizes = np.array(trajectory.sizes, dtype=np.int64).reshape(len(trajectory.steps), len(names))
     constant = bool((sizes == sizes[:1]).all())
     shared: dict[str, Any] = {
-        "scale": "contribution",
-        "dtype": dtype,
-        "computed_in": computed_in or dtype,
         "group_names": names,
         "group_sizes": sizes[0].tolist() if len(sizes) and constant else [],
     }
-    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={**shared, **facts})}
+    dtypes = " and ".join(sorted({trajectory.dtype(name) for name in trajectory.shapes}))
+    nodes = {"/": xr.Dataset(attrs={**_precision(dtypes, computed_in), **shared, **facts})}
     for name in weights:
         shape, quantities = trajectory.shapes[name], trajectory.quantities[name]
+        # Before the first step there is nothing that tells how many groups there are.
+        cells = (len(trajectory.steps), len(names), trajectory.ranks[name])
         variables: dict[str, Any] = {
             quantity: (
                 ("step", "group", "rank"),
-                trajectory.values(quantity, name).numpy(),
+                trajectory.values(quantity, name).reshape(cells).numpy(),
                 {"long_name": MEANING[quantity][0], "units": MEANING[quantity][1]},
             )
             for quantity in quantities
         }
         if "gradient" in quantities:
-            largest = trajectory.values("gradient", name)[..., 0]
+            largest = trajectory.values("gradient", name).reshape(cells)[..., 0]
             variables["noise_floor"] = (
                 ("step", "group"),
-                _noise_floor(largest, shape, dtype, computed_in).numpy(),
+                _noise_floor(largest, shape, trajectory.dtype(name), computed_in).numpy(),
                 {
                     "long_name": "size under which a gradient's singular value is rounding noise",
                     "units": MEANING["gradient"][1],
@@ -258,7 +263,7 @@ def spectra_tree(
         if errors is not None and "gradient" in quantities:
             variables["gradient_error"] = (
                 ("step", "group", "rank"),
-                errors.numpy(),
+                errors.reshape(cells).numpy(),
                 {
                     "long_name": "distance from a value within which a singular value lies",
                     "units": MEANING["gradient"][1],
@@ -283,9 +288,18 @@ def spectra_tree(
                 "group": ("group", np.array(names, dtype=object)),
                 "rank": ("rank", np.arange(1, trajectory.ranks[name] + 1)),
             },
-            attrs={**shared, "weight_shape": list(shape)},
+            attrs={
+                **_precision(trajectory.dtype(name), computed_in),
+                **shared,
+                "weight_shape": list(shape),
+            },
         )
     return xr.DataTree.from_dict(nodes, name="spectra")
+
+
+def _precision(dtype: str, computed_in: str) -> dict[str, str]:
+    """Say on which scale gradients are, and how precise."""
+    return {"scale": "contribution", "dtype": dtype, "computed_in": computed_in or dtype}
 
 
 def _noise_floor(largest: Tensor, shape: tuple[int, int], dtype: str, computed_in: str) -> Tensor:
