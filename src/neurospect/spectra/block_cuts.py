@@ -75,8 +75,17 @@ def cut_blocks(
     Raises
     ------
     BadInputError
-        When a family is in two strata, or the strata leave fewer than two blocks of each group.
+        When fewer than one block is wanted, a family is in two strata, or the strata leave fewer
+        than two blocks of each group.
     """
+    if most < 1:
+        raise BadInputError(
+            "block plan",
+            "blocks per group",
+            found=most,
+            expected="1 or more",
+            remedy="Cut each group into some blocks.",
+        )
     groups = int(group.max()) + 1
     names, codes = np.unique(stratum, return_inverse=True)
     # A family that alone gives a group more blocks than wanted takes no part.

@@ -228,7 +228,8 @@ class KeptBlocks:
 
         Coordinates `group`, `stratum` and `unit` tell to which each block belongs; attributes
         `block_size` how many samples a block holds, and `samples_left_over` how many of the
-        compared groups are in none.
+        compared groups are in none. Gradients in half precision, which files cannot hold, are
+        single, and the variable's attribute `computed_in` names their type.
 
         Parameters
         ----------
@@ -244,11 +245,15 @@ class KeptBlocks:
         nodes = {"/": xr.Dataset(attrs=facts)}
         for name in names:
             if name in self._gradients:
-                variable = (
-                    ("step", "block", "row", "column"),
-                    torch.stack(self._gradients[name]).numpy(),
-                    {"long_name": "loss gradient of a block of samples", "units": "loss / weight"},
-                )
+                attributes = {
+                    "long_name": "loss gradient of a block of samples",
+                    "units": "loss / weight",
+                }
+                gradients = torch.stack(self._gradients[name])
+                if gradients.element_size() < torch.float32.itemsize:
+                    attributes["computed_in"] = str(gradients.dtype).removeprefix("torch.")
+                    gradients = gradients.float()
+                variable = (("step", "block", "row", "column"), gradients.numpy(), attributes)
                 nodes[f"/{name}"] = xr.Dataset(
                     {"gradient": variable},
                     coords={

@@ -75,8 +75,8 @@ def permuted_differences(
     Raises
     ------
     BadInputError
-        When a group has no blocks or too few, `strata` or `units` do not fit the blocks, or the
-        relabelings do not differ, or too little for `alpha`.
+        When there are not two groups, a group has no blocks or too few, `strata` or `units` do not
+        fit the blocks, or the relabelings do not differ, or too little for `alpha`.
     """
     weights = list(blocks.children.values())
     first = weights[0].to_dataset() if weights else xr.Dataset(coords={"group": ("block", [])})
@@ -153,8 +153,9 @@ def group_differences(
         held = node.to_dataset()
         chosen = _compared_blocks(held["group"].values, groups)
         in_a = np.arange(len(chosen)) < len(chosen) // 2
+        dtype = _dtype_of(held["gradient"])
         steps = [
-            _group_ratios(torch.from_numpy(gradients), in_a[None], ~in_a[None])
+            _group_ratios(torch.from_numpy(gradients), in_a[None], ~in_a[None], dtype)
             for gradients in held["gradient"].isel(block=chosen).values
         ]
         ratios = np.stack([each.ratios[0] for each in steps]).astype(np.float32)
@@ -162,8 +163,22 @@ def group_differences(
     return found
 
 
+def _dtype_of(gradients: xr.DataArray) -> torch.dtype:
+    """Return the type of their rounding: half precision is kept in single."""
+    found: torch.dtype = getattr(torch, gradients.attrs.get("computed_in", gradients.dtype.name))
+    return found
+
+
 def _compared_blocks(of_block: NDArray[Any], groups: Sequence[str]) -> NDArray[np.intp]:
     """Blocks of the first group, then as many of the second."""
+    if isinstance(groups, str) or len(groups) != 2 or groups[0] == groups[1]:
+        raise BadInputError(
+            "block gradients",
+            "groups",
+            found=groups if isinstance(groups, str) else ", ".join(map(str, groups)) or "none",
+            expected="the names of two groups",
+            remedy="Compare groups two by two.",
+        )
     held = [np.flatnonzero(of_block == group) for group in groups]
     if len(held[0]) != len(held[1]) or len(held[0]) < 2:
         raise BadInputError(
@@ -248,8 +263,9 @@ def _differences_over_steps(
     observed: NDArray[np.bool_],
     left_out: NDArray[np.bool_],
 ) -> xr.Dataset:
+    dtype = _dtype_of(gradients)
     per_step = [
-        _differences(torch.from_numpy(step), labels, observed, left_out)
+        _differences(torch.from_numpy(step), labels, observed, left_out, dtype)
         for step in gradients.values
     ]
     # One precision for the observed and the permuted, so that what ties goes on to tie.
@@ -275,6 +291,7 @@ def _differences(
     labels: _Labelings,
     observed: NDArray[np.bool_],
     left_out: NDArray[np.bool_],
+    dtype: torch.dtype,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """log₂ ratios of all labelings and without each unit, and which values rise above their noise.
 
@@ -282,7 +299,7 @@ def _differences(
     them: two values under it do not differ, and a group without any gradient differs by as much as
     can be told from noise, not by infinity.
     """
-    found = _group_ratios(gradients, labels.distinct, ~labels.distinct)
+    found = _group_ratios(gradients, labels.distinct, ~labels.distinct, dtype)
     without = _log_ratios(
         _without(gradients, observed, left_out),
         _without(gradients, ~observed, left_out),
@@ -311,13 +328,13 @@ class _GroupRatios:
 
 
 def _group_ratios(
-    gradients: Tensor, in_a: NDArray[np.bool_], in_b: NDArray[np.bool_]
+    gradients: Tensor, in_a: NDArray[np.bool_], in_b: NDArray[np.bool_], dtype: torch.dtype
 ) -> _GroupRatios:
     shape = (gradients.shape[1], gradients.shape[2])
     both = singular_values(gradients.sum(0)[None])[0]
     a, b = _spectra(gradients, in_a), _spectra(gradients, in_b)
     largest = torch.cat([a[:, 0], b[:, 0], both[:1]]).max()
-    floor = noise_floor(largest, shape, gradients.dtype)
+    floor = noise_floor(largest, shape, dtype)
     least = floor.clamp_min(torch.finfo(torch.float64).tiny)
     return _GroupRatios(_log_ratios(a, b, least), (both > floor).numpy(), least)
 

@@ -178,6 +178,8 @@ def test_sites_with_one_group_take_no_part_and_are_named():
         (([0, 0, 1, 1], 4, "xxyy"), "strata with one group only: x, y"),
         (([0, 0, 1, 1], 4, "xxxy"), "strata with one group only: y"),
         (([0, 0, 1, 1], 4, "xxxx", [5, 5, 6, 7]), r"samples of each group by stratum: x: \[2, 2\]"),
+        (([0, 0, 1, 1], 0, "xxxx"), "blocks per group: found 0, expected 1 or more"),
+        (([0, 0, 1, 1], -2, "xxxx"), "blocks per group: found -2"),
         (([0, 1, 0, 1], 4, "xxyy", [5, 6, 5, 7]), "family 5: found members in strata x, y"),
     ],
 )

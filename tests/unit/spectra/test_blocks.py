@@ -1,12 +1,18 @@
 import itertools
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from neurospect.arrays.labelled import read_datatree, write_datatree
 from neurospect.errors import BadInputError
+from neurospect.spectra import GradientSpectra
 from neurospect.spectra.blocks import BlockPlan, spread_steps
 from neurospect.spectra.groups import sample_groups
+from neurospect.spectra.label_permutation import group_differences, permuted_differences
 
 
 def groups_of(**sizes):
@@ -78,3 +84,42 @@ def test_all_steps_are_kept_where_there_are_no_more_than_wanted():
 def test_a_single_step_is_the_last():
     assert spread_steps(1000, 1) == (999,)
     assert spread_steps(1, 1) == (0,)
+
+
+def half_precision_blocks(dtype, path):
+    """Blocks of one sample each, as they come back from a file."""
+    torch.manual_seed(0)
+    model = nn.Linear(6, 5, dtype=dtype)
+    inputs = torch.randn(12, 6, dtype=dtype)
+    labels = ["a", "b"] * 6
+    with GradientSpectra(model, labels, blocks=plan("a", "b", per_group=6)) as spectra:
+        (model(inputs).float() ** 3).mean().backward()
+    write_datatree(path, spectra.to_block_datatree())
+    return model, inputs, read_datatree(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_blocks_in_half_precision_are_kept_with_the_name_of_their_type(dtype, tmp_path):
+    model, inputs, kept = half_precision_blocks(dtype, tmp_path / "blocks.nc")
+    gradient = kept["weight"]["gradient"]
+    assert gradient.dtype == np.float32
+    assert gradient.attrs["computed_in"] == str(dtype).removeprefix("torch.")
+    in_group_order = torch.cat([inputs[::2], inputs[1::2]])
+    for block, row in zip(gradient.values[0], in_group_order, strict=True):
+        loss = (model(row).float() ** 3).mean() / 12
+        (expected,) = torch.autograd.grad(loss, model.weight)
+        np.testing.assert_allclose(block, expected.float(), rtol=0.05, atol=1e-3)
+
+
+def test_values_under_the_noise_of_half_precision_are_not_tested(tmp_path):
+    _, _, kept = half_precision_blocks(torch.bfloat16, tmp_path / "blocks.nc")
+    whole = kept["weight"]["gradient"].values[0].astype(float).sum(0)
+    values = np.linalg.svd(whole, compute_uv=False)
+    permuted = permuted_differences(kept, ["a", "b"], permutations=20, seed=0)["weight"]
+    _, above = group_differences(kept, ["a", "b"])["weight"]
+    # A floor of six roundings of the largest value, which may be one of a single group.
+    lies_under = values <= 6 * 2.0**-7 * values[0]
+    assert lies_under.any() and not lies_under.all()
+    assert not permuted["tested"].values[0][lies_under].any()
+    assert not above[0][lies_under].any()
+    assert permuted["tested"].values[0].any() and above.any()

@@ -250,6 +250,13 @@ def without(blocks, positions):
         (block_gradients(), ["a", "z"], "groups a, z: found 6 and 0 blocks"),
         (block_gradients(per_group=1), ["a", "b"], "found 1 and 1 blocks, expected two or more"),
         (
+            block_gradients(groups="abc"),
+            ["a", "b", "c"],
+            "found a, b, c, expected the names of two",
+        ),
+        (block_gradients(), ["a", "a"], "found a, a, expected the names of two groups"),
+        (block_gradients(), [], "found none, expected the names of two groups"),
+        (
             xr.DataTree.from_dict({"/": xr.Dataset(attrs={"block_size": 0})}),
             ["a", "b"],
             "found 0 and 0 blocks",
