@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
 from neurospect.errors import BadInputError
 from neurospect.spectra.layers import LAYERS, OTHER
@@ -46,8 +47,9 @@ def coverage_of(model: nn.Module) -> Coverage:
     Raises
     ------
     BadInputError
-        When no weight of the model can be recorded.
+        When no weight of the model can be recorded, or one has no shape yet.
     """
+    _refuse_shapeless(model)
     why_hidden = _why_hidden(model)
     matrices: dict[str, WeightMatrix] = {}
     unrecorded: dict[str, str] = {}
@@ -85,6 +87,18 @@ def coverage_of(model: nn.Module) -> Coverage:
         and any(id(weight) in weights for weight in layer.weights(module).values())
     ]
     return Coverage(matrices, tuple(shown), watched, unrecorded, only_by_group)
+
+
+def _refuse_shapeless(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise BadInputError(
+                "GradientSpectra",
+                f"parameter {name}",
+                found="no shape yet, as in a lazy layer before its first pass",
+                expected="weights that are there",
+                remedy="Send one batch through the model first.",
+            )
 
 
 def why_samples_depend(model: nn.Module) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from neurospect.errors import BadInputError
 from neurospect.spectra.groups import WHOLE_BATCH, SampleGroups
 from neurospect.spectra.leading_values import LEAST_SIDE, LeadingValues
 from neurospect.spectra.singular_values import (
@@ -195,7 +196,23 @@ class Trajectory:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned.
+
+        Raises
+        ------
+        BadInputError
+            When it lacks a weight or quantity that is recorded here, or holds other numbers of
+            values of it.
+        """
+        for quantity, name in self._values:
+            values = state["values"].get(quantity, {}).get(name)
+            shape = (len(state["steps"]), len(state["sizes"][0]) if state["sizes"] else 0)
+            if values is None or values.shape != (*shape, self.ranks[name]):
+                raise _other_record(
+                    f"{quantity} of {name}",
+                    "none" if values is None else f"shape {tuple(values.shape)}",
+                    f"{self.ranks[name]} values in each row of spectra",
+                )
         self.steps = list(state["steps"])
         self.sizes = [tuple(sizes) for sizes in state["sizes"]]
         self._ties = {name: dict(kept) for name, kept in state["ties"].items()}
@@ -227,8 +244,18 @@ def spectra_tree(
         weights'; else empty.
     facts
         Attributes of the root.
+
+    Raises
+    ------
+    BadInputError
+        When the trajectory is of another number of groups, as it may be after `load_state_dict`.
     """
     names = [WHOLE_BATCH, *(groups.names if groups else ())]
+    rows = {len(sizes) for sizes in trajectory.sizes} - {len(names)}
+    if rows:
+        raise _other_record(
+            "groups", f"spectra of {min(rows) - 1} groups", f"those of {', '.join(names)}"
+        )
     sizes = np.array(trajectory.sizes, dtype=np.int64).reshape(len(trajectory.steps), len(names))
     constant = bool((sizes == sizes[:1]).all())
     shared: dict[str, Any] = {
@@ -295,6 +322,16 @@ def spectra_tree(
             },
         )
     return xr.DataTree.from_dict(nodes, name="spectra")
+
+
+def _other_record(field: str, found: str, expected: str) -> BadInputError:
+    return BadInputError(
+        "state of GradientSpectra",
+        field,
+        found=found,
+        expected=expected,
+        remedy="Go on with the model, the groups and the options with which recording began.",
+    )
 
 
 def _precision(dtype: str, computed_in: str) -> dict[str, str]:

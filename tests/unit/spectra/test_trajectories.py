@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from neurospect.arrays.labelled import read_datatree, write_datatree
+from neurospect.errors import BadInputError
 from neurospect.spectra import GradientSpectra
 
 EPS = {"float32": 2.0**-23, "bfloat16": 2.0**-7}
@@ -56,3 +57,38 @@ def test_before_the_first_step_the_tree_is_empty_and_can_be_kept(labels, quantit
         assert before[name].sizes["group"] == groups
         assert set(before[name].data_vars) == set(after[name].data_vars)
         assert kept[name].sizes == before[name].sizes
+
+
+def recorded(labels=(0, 1, 0, 1), hidden=3, **options):
+    """One recorded step of a small network."""
+    model = nn.Sequential(nn.Linear(4, hidden), nn.Linear(hidden, 2))
+    with GradientSpectra(model, labels, **options) as spectra:
+        model(torch.randn(4, 4)).square().mean().backward()
+    return spectra
+
+
+def test_a_state_of_another_model_is_refused_and_changes_no_spectra():
+    spectra = recorded()
+    before = spectra.to_datatree()
+    narrow = recorded(hidden=2).state_dict()
+    with pytest.raises(BadInputError, match=r"gradient of 0\.weight: found shape \(1, 3, 2\)"):
+        spectra.load_state_dict(narrow)
+    gradients_only = recorded(quantities=["gradient"]).state_dict()
+    with pytest.raises(BadInputError, match=r"activation of 0\.weight: found none, expected 3"):
+        spectra.load_state_dict(gradients_only)
+    assert spectra.to_datatree().identical(before)
+
+
+@pytest.mark.parametrize("labels", [None, [0, 0, 1, 2]])
+def test_a_state_of_other_groups_is_refused_in_words(labels):
+    other = recorded(labels, smallest_group=1)
+    other.load_state_dict(recorded().state_dict())
+    with pytest.raises(BadInputError, match="groups: found spectra of 2 groups, expected those of"):
+        other.to_datatree()
+
+
+def test_a_state_before_the_first_step_can_be_gone_on_from():
+    model = nn.Linear(4, 3)
+    spectra = GradientSpectra(model, [0, 1, 0, 1])
+    spectra.load_state_dict(GradientSpectra(model, [0, 1, 0, 1]).state_dict())
+    assert spectra.to_datatree()["weight"].sizes["step"] == 0
