@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from neurospect.errors import BadInputError
 from neurospect.spectra.coverage import Coverage
-from neurospect.spectra.data_inputs import KnownData
+from neurospect.spectra.data_inputs import KnownSpectra
 from neurospect.spectra.groups import SampleGroups, whole_batch
 from neurospect.spectra.layers.layer import ROWS, Call, Form, Layer, may_hold
 from neurospect.spectra.step_record import StepRecord, Wanted
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Autocast alone makes the two ways to sum a gradient differ by a share of this order.
 WORTH_A_WARNING = 0.05
+# The number that PyTorch gives outside of all backward passes.
+NO_TASK = -1
 
 
 class PassListener:
@@ -58,15 +61,29 @@ class PassListener:
         for name in coverage.shown:
             self._shown.setdefault(id(coverage.matrices[name].parameter), []).append(name)
         self._whole: SampleGroups | None = None
-        self._data = KnownData()
+        self._known = KnownSpectra()
         self._handles: list[RemovableHandle] = []
         self._is_checked = False
         self.begin_step(Wanted())
 
     def attach(self) -> None:
-        """Put hooks on the layers."""
+        """Put hooks on the layers.
+
+        Raises
+        ------
+        BadInputError
+            When they are there already, as in a `with` block inside another of the same recorder.
+        """
+        if self._handles:
+            raise BadInputError(
+                "GradientSpectra",
+                "with",
+                found="a block inside another block of the same recorder",
+                expected="one open block at a time",
+                remedy="Leave out the inner block, or make a recorder of its own for it.",
+            )
         for module, layer in self._coverage.watched:
-            hook = _forward_hook(layer, self)
+            hook = _ForwardHook(layer, self)
             self._handles.append(module.register_forward_hook(hook, with_kwargs=True))
         if not self._shown:
             weight = next(iter(self._coverage.matrices.values())).parameter
@@ -79,13 +96,15 @@ class PassListener:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._data = KnownData()
+        self._known = KnownSpectra()
 
     def begin_step(self, wanted: Wanted) -> None:
         """Forget what was heard; record what is wanted from now on."""
-        self.record = StepRecord(self._coverage.matrices, wanted, self._data)
-        self._is_in_pass = self._is_deaf = self._is_first_call = False
+        self.record = StepRecord(self._coverage.matrices, wanted, self._known)
+        self._is_deaf = self._is_first_call = False
+        self._task, self._runs_again = NO_TASK, False
         self._part: int | None = None
+        self._heard: list[SampleGroups] = []
         self._by_rows = False
         self._jobs: list[Callable[[], None]] = []
 
@@ -119,10 +138,17 @@ class PassListener:
 
     def groups_of(self, samples: int | None = None) -> SampleGroups:
         """Return the groups of the batch, or the whole batch as one; refuse another length."""
-        if self.groups is not None:
-            if samples is not None and self.groups.samples != samples:
-                raise _bad_batch(samples, self.groups.samples)
-            return self.groups
+        if self.groups is None:
+            return self._whole_of(samples)
+        if samples is not None and self.groups.samples != samples:
+            raise _bad_batch(samples, self.groups.samples)
+        return self.groups
+
+    def groups_heard(self) -> tuple[SampleGroups, ...]:
+        """Return the groups of each batch that went into the backward pass at hand."""
+        return tuple(self._heard) or (self.groups_of(),)
+
+    def _whole_of(self, samples: int | None) -> SampleGroups:
         if samples is not None and (self._whole is None or self._whole.samples != samples):
             self._whole = whole_batch(samples)
         assert self._whole is not None
@@ -130,7 +156,10 @@ class PassListener:
 
     def hears(self, layer: Layer, call: Call) -> bool:
         """Refuse a batch whose length differs from the labels'; say whether to watch this call."""
-        if self._is_deaf or not torch.is_grad_enabled():
+        if self._is_deaf:
+            return False
+        self._note_running_pass()
+        if not torch.is_grad_enabled():
             return False
         device = next(iter(self._coverage.matrices.values())).parameter.device.type
         if torch.is_autocast_enabled(device):
@@ -152,16 +181,45 @@ class PassListener:
 
     def begin(self) -> bool:
         """Note that a backward pass is under way; say whether its step is recorded."""
-        if self._part is None and not self._is_in_pass:
-            self._is_in_pass = True
-            if not self._is_checked:
-                matrices = self._coverage.matrices
-                self._had_no_gradient = [
-                    name for name in self._coverage.shown if matrices[name].parameter.grad is None
-                ]
-            # Runs when this backward pass has ended, whatever started it.
-            torch.autograd.Variable._execution_engine.queue_callback(self._end_own_pass)
+        if not self._handles:  # a graph may outlive the block in which it was built
+            return False
+        if self._part is None and not self._runs_again:
+            self._enter_pass(_current_task())
         return self.record.wanted.anything
+
+    def _note_running_pass(self) -> None:
+        """Tell a forward pass outside of backward passes from one inside, as for a checkpoint."""
+        task = _current_task()
+        if task == NO_TASK:
+            self.drop_failed_pass()
+        elif self._part is None and not self._runs_again:
+            self._enter_pass(task)
+            # From now on a pass of another number may be one inside this one.
+            self._runs_again = True
+
+    def _enter_pass(self, task: int) -> None:
+        if task != self._task:
+            self.drop_failed_pass()
+            self._task = task
+            self._note_missing_gradients()
+            # Runs when this backward pass has ended, whatever started it, unless it fails.
+            torch.autograd.Variable._execution_engine.queue_callback(self._end_own_pass)
+
+    def drop_failed_pass(self) -> None:
+        """Forget a backward pass that has begun but never ended, as after an error in it."""
+        if self._task != NO_TASK:
+            passes, wanted = self.record.passes, self.record.wanted
+            if passes:
+                log.warning("a backward pass inside one_step failed; its step is not recorded")
+            self.begin_step(Wanted() if passes else wanted)
+            self.record.passes = passes
+
+    def _note_missing_gradients(self) -> None:
+        if not self._is_checked:
+            matrices = self._coverage.matrices
+            self._had_no_gradient = [
+                name for name in self._coverage.shown if matrices[name].parameter.grad is None
+            ]
 
     def receive(
         self,
@@ -169,11 +227,18 @@ class PassListener:
         activation: Tensor,
         adjoint: Tensor,
         *,
+        groups: SampleGroups | None,
         role: str = "",
         is_data: bool = False,
         form: Form = ROWS,
     ) -> None:
-        """Take the activation A and the adjoint Δ of one use of a weight, as `Receiver` says."""
+        """Take the activation A and the adjoint Δ of one use of a weight, as `Receiver` says.
+
+        Those of a weight that was frozen since recording began are left out. `groups` are those at
+        the time of the forward pass.
+        """
+        if not weight.requires_grad:
+            return
         is_data = is_data and activation.dtype == weight.dtype
         a, d = activation.to(weight.dtype), adjoint.to(weight.dtype)
         device = weight.device.type
@@ -185,26 +250,25 @@ class PassListener:
                 if role in ("", matrix.role):
                     takes_part = bool(matrix.role) and not role
                     of_role = d[..., matrix.rows] if takes_part else d
-                    self._take(name, Use(a, of_role, form), is_data=is_data)
+                    self._take(name, Use(a, of_role, form), groups, is_data=is_data)
 
     def when_pass_ends(self, job: Callable[[], None]) -> None:
         """Run `job` once the backward pass, or that of the group at hand, is over."""
         self._jobs.append(job)
 
-    def _take(self, name: str, use: Use, *, is_data: bool) -> None:
-        part, data = self._part, None
-        if part is not None:
-            groups = self.groups_of()
-            if is_data:
-                data = self._data.of_part(name, part, use.activation, groups)
-            self.record.take_part(name, use, part, groups, data)
+    def _take(self, name: str, use: Use, groups: SampleGroups | None, *, is_data: bool) -> None:
+        if self._part is not None:
+            self.record.take_part(name, use, self._part, self.groups_of(), is_data=is_data)
             return
-        groups = self.groups_of(len(use.activation))
-        if is_data:
-            data = self._data.of_batch(name, use.activation, groups)
-        activation = groups.sort(use.activation) if data is None else data.rows
-        in_order = Use(activation, groups.sort(use.adjoint), use.form)
-        self.record.take(name, in_order, groups, data)
+        samples = len(use.activation)
+        if groups is None:
+            groups = self._whole_of(samples)
+        elif groups.samples != samples:
+            raise _bad_batch(samples, groups.samples)
+        elif all(groups is not heard for heard in self._heard):
+            self._heard.append(groups)
+        in_order = Use(groups.sort(use.activation), groups.sort(use.adjoint), use.form)
+        self.record.take(name, in_order, groups, is_data=is_data)
 
     def _run_jobs(self) -> None:
         jobs, self._jobs = self._jobs, []
@@ -213,10 +277,11 @@ class PassListener:
 
     def _end_own_pass(self) -> None:
         self._run_jobs()
-        self._is_in_pass = False
+        self._task, self._runs_again = NO_TASK, False
         if self.record.wanted.gradient and not self._is_checked:
             self._check_gradients()
         self._end_pass()
+        self._heard.clear()
 
     def _check_gradients(self) -> None:
         """Warn, once, of weights whose gradient is more than what goes through their layer."""
@@ -247,18 +312,38 @@ class PassListener:
         )
 
 
-def _forward_hook(layer: Layer, listener: PassListener) -> Any:
-    watch = layer.watch
-    assert watch is not None
+class _WithGroups:
+    """Receives for a listener what one call of a layer shows, under the labels at that time."""
 
-    def hook(
-        module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any
+    def __init__(self, listener: PassListener) -> None:
+        self.samples_dim, self.begin = listener.samples_dim, listener.begin
+        self.when_pass_ends = listener.when_pass_ends
+        self.receive = partial(listener.receive, groups=listener.groups)
+
+
+class _ForwardHook:
+    """Has a layer watched; copies and pickles of it, as of its model, do nothing."""
+
+    def __init__(self, layer: Layer | None = None, listener: PassListener | None = None) -> None:
+        self._layer, self._listener = layer, listener
+
+    def __call__(
+        self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any
     ) -> None:
+        if self._layer is None or self._listener is None:
+            return
         call = Call(module, inputs, named, output)
-        if listener.hears(layer, call):
-            watch(call, listener)
+        if self._listener.hears(self._layer, call):
+            assert self._layer.watch is not None
+            self._layer.watch(call, _WithGroups(self._listener))
 
-    return hook
+    def __reduce__(self) -> tuple[type[_ForwardHook], tuple[()]]:
+        return _ForwardHook, ()
+
+
+def _current_task() -> int:
+    """Return the number of the backward pass that is running; each has its own."""
+    return torch._C._current_graph_task_id()
 
 
 def _bad_batch(samples: int, labels: int) -> BadInputError:

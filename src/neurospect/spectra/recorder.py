@@ -208,9 +208,11 @@ class GradientSpectra:
         refuse_dependent_samples(self._model)
         parameters = [p for p in self._model.parameters() if p.requires_grad]
         listener = self._listener
+        listener.drop_failed_pass()
         if self._blocks is not None and listener.record.wanted.blocks:
             with listener.deaf():
-                gradients = block_gradients_by_block(self._blocks, groups, self._matrices, loss_of)
+                trained = {n: m for n, m in self._matrices.items() if m.parameter.requires_grad}
+                gradients = block_gradients_by_block(self._blocks, groups, trained, loss_of)
             self._kept_blocks.append(self.step, gradients)
             listener.record.wanted = replace(listener.record.wanted, blocks=False)
         begin_part = partial(listener.begin_part, by_rows=not self._is_accumulating)
@@ -225,8 +227,9 @@ class GradientSpectra:
         if listener.record.wanted.gradient:
             places = {id(parameter): place for place, parameter in enumerate(parameters)}
             for name, matrix in self._matrices.items():
-                place = places[id(matrix.parameter)]
-                self._take_by_group(name, [gradients[place] for gradients in by_group])
+                place = places.get(id(matrix.parameter))
+                if place is not None:  # else it was frozen since recording began
+                    self._take_by_group(name, [gradients[place] for gradients in by_group])
         self._end_pass(BY_GROUP)
         return loss
 
@@ -318,7 +321,7 @@ class GradientSpectra:
 
     def _end_pass(self, engine: str) -> None:
         record = self._listener.record
-        record.end_pass(self._listener.groups_of())
+        record.end_pass(self._listener.groups_heard())
         if record.wanted.anything:
             self._engines.add(engine)
         if not self._is_accumulating:
@@ -336,8 +339,11 @@ class GradientSpectra:
             ties = record.spectra_over_ties(whole=groups is not None) if record.wanted.ties else {}
             self._trajectory.append(self.step, sizes, gradients, values, ties)
         if self._blocks is not None and groups is not None and record.wanted.blocks:
+            heard = self._listener.groups_heard()
+            if len(heard) > 1:
+                raise _bad("blocks", "batches of several labels in one pass", "one batch in each")
             uses = {name: seen.by_group() for name, seen in record.uses.items()}
-            kept = block_gradients_in_pass(self._blocks, groups, self._matrices, uses)
+            kept = block_gradients_in_pass(self._blocks, heard[0], self._matrices, uses)
             self._kept_blocks.append(self.step, kept)
         self.step += 1
         self._begin_step()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurospect.spectra.data_inputs import DataInput, KnownData
+from neurospect.spectra.data_inputs import KnownSpectra
 from neurospect.spectra.group_gradients import group_gradients, segment_gradients
 from neurospect.spectra.groups import SampleGroups
 from neurospect.spectra.layers.layer import ROWS
@@ -67,7 +67,7 @@ class StepRecord:
     """
 
     def __init__(
-        self, matrices: Mapping[str, WeightMatrix], wanted: Wanted, known: KnownData
+        self, matrices: Mapping[str, WeightMatrix], wanted: Wanted, known: KnownSpectra
     ) -> None:
         self.wanted = wanted
         self.passes = 0
@@ -76,17 +76,19 @@ class StepRecord:
         self.uses: dict[str, WeightUses] = {}
         self._matrices = matrices
         self._known = known
-        self._data: dict[str, list[DataInput | None]] = {}
+        self._is_data: dict[str, bool] = {}
         self._has_few_rows: dict[str, bool] = {}
         self._of_rows: dict[str, Tensor] = {}
 
-    def end_pass(self, groups: SampleGroups) -> None:
-        """Count a backward pass over samples of these groups."""
+    def end_pass(self, batches: Sequence[SampleGroups]) -> None:
+        """Count a backward pass over batches of these groups."""
         self.passes += 1
-        before = self.sizes or (0,) * len(groups.sizes)
-        self.sizes = tuple(a + b for a, b in zip(before, groups.sizes, strict=True))
+        sizes = [groups.sizes for groups in batches]
+        self.sizes = tuple(
+            map(sum, zip(*([self.sizes] if self.sizes else []), *sizes, strict=True))
+        )
 
-    def take(self, name: str, use: Use, groups: SampleGroups, data: DataInput | None) -> None:
+    def take(self, name: str, use: Use, groups: SampleGroups, *, is_data: bool) -> None:
         """Take one use by the whole batch, in group order.
 
         Parameters
@@ -97,12 +99,12 @@ class StepRecord:
             Activation and adjoint of all samples.
         groups
             The segments.
-        data
-            The activation, where it is data that entered the model.
+        is_data
+            The activation is data that entered the model.
         """
         has_few_rows = self._has_few(name, use, groups)
         if self.wanted.rows or has_few_rows:
-            self._data.setdefault(name, []).append(data)
+            use = self._kept(name, use, is_data=is_data)
             for place, (start, size) in enumerate(zip(groups.starts, groups.sizes, strict=True)):
                 self._add(name, use.rows(slice(start, start + size)), place, groups)
         if self.wanted.gradient and not has_few_rows:
@@ -114,12 +116,11 @@ class StepRecord:
             self.take_gradients(name, gradients)
 
     def take_part(
-        self, name: str, use: Use, group: int, groups: SampleGroups, data: DataInput | None
+        self, name: str, use: Use, group: int, groups: SampleGroups, *, is_data: bool
     ) -> None:
-        """Take one use by the samples of one group; `data` as in `take`."""
+        """Take one use by the samples of one group; `is_data` as in `take`."""
         if self.wanted.rows or self._has_few(name, use, groups):
-            self._data.setdefault(name, []).append(data)
-            self._add(name, use, group, groups)
+            self._add(name, self._kept(name, use, is_data=is_data), group, groups)
 
     def take_gradients(self, name: str, gradients: Tensor) -> None:
         """Add gradients of the whole batch and of the groups to those of earlier uses."""
@@ -201,10 +202,18 @@ class StepRecord:
         return found
 
     def _activation_spectra(self, name: str, uses: WeightUses, *, whole: bool) -> Tensor:
-        inputs = tuple(data for data in self._data[name] if data is not None)
-        if len(inputs) < len(self._data[name]):
+        if not self._is_data[name]:
             return activation_spectra(uses, whole=whole)
-        return self._known.spectrum(name, inputs, lambda: activation_spectra(uses, whole=whole))
+        data = [[use.activation for use in of_group] for of_group in uses.by_group()]
+        return self._known.of(name, data, lambda: activation_spectra(uses, whole=whole))
+
+    def _kept(self, name: str, use: Use, *, is_data: bool) -> Use:
+        """Note whether all of a weight's activations are data; copy data, which a loop may change.
+
+        Uses are kept until the step ends, which may be after other parts or batches went through.
+        """
+        self._is_data[name] = is_data and self._is_data.get(name, True)
+        return Use(use.activation.clone(), use.adjoint, use.form) if is_data else use
 
     def _has_few(self, name: str, use: Use, groups: SampleGroups) -> bool:
         """Whether the batch has fewer rows than the weight has inputs and outputs."""

@@ -77,3 +77,52 @@ def test_a_weight_used_twice_once_in_place_is_summed_over_both_uses():
         layer(layer(inputs).relu_()).square().mean().backward()
     found = spectra.to_datatree()["weight"]["gradient"].sel(step=0, group="all")
     np.testing.assert_allclose(found, np.linalg.svd(layer.weight.grad, compute_uv=False), rtol=1e-8)
+
+
+def two_layers():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+
+
+def largest(spectra, name, quantity="gradient"):
+    return spectra.to_datatree()[name][quantity].sel(group="all", rank=1).values
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_weight_frozen_meanwhile_is_missing_until_it_trains_again(by_group, frozen):
+    model, inputs = two_layers(), numbers(8, 6)
+    weight = model[frozen].weight
+    norms = []
+    with GradientSpectra(model, GROUPS) as spectra:
+        for trains in (True, False, True):
+            weight.requires_grad_(trains)
+            model.zero_grad()
+
+            def loss_of(rows):
+                return model(inputs[rows]).square().mean()
+
+            if by_group:
+                spectra.backward(loss_of)
+            else:
+                loss_of(slice(None)).backward()
+            norms.append(np.nan if weight.grad is None else np.linalg.norm(weight.grad, 2))
+    for quantity in ("gradient", "activation", "adjoint"):
+        found = largest(spectra, f"{frozen}.weight", quantity)
+        np.testing.assert_array_equal(np.isnan(found), [False, True, False])
+    np.testing.assert_allclose(largest(spectra, f"{frozen}.weight"), norms)
+    assert np.isfinite(largest(spectra, f"{2 - frozen}.weight")).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Linear(6, 5), (6,)), (nn.Conv1d(6, 5, 3), (6, 9))], ids=["row", "1-D"]
+)
+def test_a_single_sample_without_a_batch_is_recorded(layer, shape):
+    layer = layer.double()
+    with GradientSpectra(layer) as spectra:
+        layer(numbers(*shape)).square().sum().backward()
+    tree = spectra.to_datatree()
+    expected = np.linalg.svd(layer.weight.grad.flatten(1), compute_uv=False)
+    found = tree["weight"]["gradient"].sel(step=0, group="all")
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * expected[0])
+    assert tree["weight"].attrs["group_sizes"] == [1]

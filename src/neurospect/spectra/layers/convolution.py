@@ -23,13 +23,14 @@ def watch_convolution(call: Call, receiver: Receiver) -> None:
     given: Tensor = call.argument(0, "input")
     activation, is_data = given.detach(), not given.requires_grad
     module = call.module
-    form = convolution_form(module)
+    form, is_single = convolution_form(module), _is_single(call)
 
     def reached(adjoint: Tensor) -> None:
         if receiver.begin():
-            receiver.receive(
-                module.weight, activation, adjoint.detach(), is_data=is_data, form=form
-            )
+            a, d = activation, adjoint.detach()
+            if is_single:
+                a, d = a[None], d[None]
+            receiver.receive(module.weight, a, d, is_data=is_data, form=form)
 
     watch_adjoint(call.output, reached)
 
@@ -74,8 +75,14 @@ def _padded(module: Any, activation: Tensor) -> Tensor:
     return nn.functional.pad(activation, module._reversed_padding_repeated_twice, mode=mode)
 
 
+def _is_single(call: Call) -> bool:
+    """Whether the input is one sample, without a dimension for samples."""
+    dims: int = call.argument(0, "input").ndim
+    return dims == len(call.module.kernel_size) + 1
+
+
 def _samples(call: Call, dim: int) -> int:
-    return len(call.argument(0, "input"))
+    return 1 if _is_single(call) else len(call.argument(0, "input"))
 
 
 CONVOLUTION = Layer(watch=watch_convolution, samples=_samples, runs_again=False)

@@ -202,6 +202,8 @@ def watch_outputs(
 def samples_of_rows(call: Call, dim: int) -> int:
     """Count the samples of an input whose features come last; `dim` counts where it is 3-D."""
     rows: Tensor = call.argument(0, "input")
+    if rows.ndim == 1:
+        return 1
     return rows.shape[dim if rows.ndim > 2 else 0]
 
 

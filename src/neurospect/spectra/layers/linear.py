@@ -18,7 +18,9 @@ def watch_linear(call: Call, receiver: Receiver) -> None:
             return
         dim = receiver.samples_dim
         rows, adjoint = activation, adjoint.detach()
-        if dim and rows.ndim > 2:
+        if rows.ndim == 1:  # a single sample
+            rows, adjoint = rows[None], adjoint[None]
+        elif dim and rows.ndim > 2:
             rows, adjoint = rows.transpose(0, dim), adjoint.transpose(0, dim)
         receiver.receive(weight, rows, adjoint, is_data=is_data)
 
