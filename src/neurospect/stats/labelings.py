@@ -61,7 +61,9 @@ def share_reaching(maxima: Values, values: Values | float) -> Values:
 def smallest_significant(maxima: Values, alpha: float) -> float:
     """Smallest number that at most a share `alpha` of the maxima reach; NaN where there is none."""
     ordered = np.sort(maxima)
-    may_reach = int(np.floor(alpha * ordered.size + 1e-9))
+    # The very numbers that p values are, as their products with the level are rounded.
+    shares = np.arange(1, ordered.size + 1) / ordered.size
+    may_reach = int(np.searchsorted(shares, alpha, side="right"))
     if may_reach == 0:
         return np.nan
     if may_reach >= ordered.size:
