@@ -63,7 +63,7 @@ class PassListener:
         self._whole: SampleGroups | None = None
         self._known = KnownSpectra()
         self._handles: list[RemovableHandle] = []
-        self._is_checked = False
+        self._is_checked = self._has_warned = self._is_second_order = False
         self.begin_step(Wanted())
 
     def attach(self) -> None:
@@ -102,7 +102,7 @@ class PassListener:
         """Forget what was heard; record what is wanted from now on."""
         self.record = StepRecord(self._coverage.matrices, wanted, self._known)
         self._is_deaf = self._is_first_call = False
-        self._task, self._runs_again = NO_TASK, False
+        self._task, self._runs_again, self._builds_graph = NO_TASK, False, False
         self._part: int | None = None
         self._heard: list[SampleGroups] = []
         self._by_rows = False
@@ -183,8 +183,13 @@ class PassListener:
         """Note that a backward pass is under way; say whether its step is recorded."""
         if not self._handles:  # a graph may outlive the block in which it was built
             return False
-        if self._part is None and not self._runs_again:
+        # Inside a backward pass: whether its gradients are to be differentiated again.
+        builds_graph = torch.is_grad_enabled()
+        if self._part is not None:
+            return self.record.wanted.anything and not builds_graph
+        if not self._runs_again:
             self._enter_pass(_current_task())
+        self._builds_graph = builds_graph
         return self.record.wanted.anything
 
     def _note_running_pass(self) -> None:
@@ -208,11 +213,14 @@ class PassListener:
     def drop_failed_pass(self) -> None:
         """Forget a backward pass that has begun but never ended, as after an error in it."""
         if self._task != NO_TASK:
-            passes, wanted = self.record.passes, self.record.wanted
-            if passes:
-                log.warning("a backward pass inside one_step failed; its step is not recorded")
-            self.begin_step(Wanted() if passes else wanted)
-            self.record.passes = passes
+            self._drop_pass("failed")
+
+    def _drop_pass(self, why: str) -> None:
+        passes, wanted = self.record.passes, self.record.wanted
+        if passes:
+            log.warning("a backward pass inside one_step %s; its step is not recorded", why)
+        self.begin_step(Wanted() if passes else wanted)
+        self.record.passes = passes
 
     def _note_missing_gradients(self) -> None:
         if not self._is_checked:
@@ -276,12 +284,33 @@ class PassListener:
             job()
 
     def _end_own_pass(self) -> None:
+        if self._builds_graph and not self._gradients_have_graphs():
+            self._drop_pass("gave gradients to differentiate")
+            self._is_second_order = True
+            return
         self._run_jobs()
         self._task, self._runs_again = NO_TASK, False
-        if self.record.wanted.gradient and not self._is_checked:
+        if self._is_second_order:
+            self._is_second_order = False
+            self.record.forget()
+            self._warn_of_second_order()
+        elif self.record.wanted.gradient and not self._is_checked:
             self._check_gradients()
         self._end_pass()
         self._heard.clear()
+
+    def _gradients_have_graphs(self) -> bool:
+        """Whether a pass that builds a graph was one of training: whether it wrote to ``.grad``."""
+        weights = [self._coverage.matrices[name].parameter for name in self._coverage.shown]
+        return any(w.grad is not None and w.grad.requires_grad for w in weights)
+
+    def _warn_of_second_order(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "the loss uses gradients (create_graph=True), as in a gradient penalty; hooks do "
+                "not show how, so such steps are NaN, but not in spectra.backward by group"
+            )
 
     def _check_gradients(self) -> None:
         """Warn, once, of weights whose gradient is more than what goes through their layer."""
@@ -293,7 +322,7 @@ class PassListener:
                 squares[weight] = squares.get(weight, 0.0) + self.record.gradient_norm(name) ** 2
         for weight, square in squares.items():
             assert weight.grad is not None
-            norm = float(weight.grad.norm())
+            norm = float(weight.grad.detach().norm())
             if abs(math.sqrt(square) - norm) > WORTH_A_WARNING * norm:
                 log.warning(
                     "%s: what goes through the layer is a gradient of norm %.3g, but .grad has "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from neurospect.spectra.pass_listener import PassListener
 from neurospect.spectra.step_record import Wanted
 from neurospect.spectra.trajectories import QUANTITIES, Trajectory, spectra_tree
 from neurospect.training.backward import LossOf, backward_by_parts, whole_batch_backward
+
+log = logging.getLogger(__name__)
 
 IN_PASS = "products over the groups' samples, beside the training pass"
 BY_GROUP = "the training pass itself, group by group"
@@ -160,6 +163,7 @@ class GradientSpectra:
 
     def __enter__(self) -> Self:
         self._listener.attach()
+        self._first_step = self.step
         return self
 
     def __exit__(
@@ -170,6 +174,11 @@ class GradientSpectra:
     ) -> None:
         self._listener.detach()
         self._begin_step()
+        if kind is None and self.step == self._first_step:
+            log.warning(
+                "no backward pass was seen, so nothing is recorded; a model that torch.compile has "
+                "run before skips hooks: run it first inside the block, or reset torch.compiler"
+            )
 
     def backward(self, loss_of: LossOf) -> Tensor:
         """Run the backward pass of one step; in place of ``loss.backward()``.

@@ -83,10 +83,14 @@ class StepRecord:
     def end_pass(self, batches: Sequence[SampleGroups]) -> None:
         """Count a backward pass over batches of these groups."""
         self.passes += 1
-        sizes = [groups.sizes for groups in batches]
-        self.sizes = tuple(
-            map(sum, zip(*([self.sizes] if self.sizes else []), *sizes, strict=True))
-        )
+        earlier = [self.sizes] if self.sizes else []
+        sizes = (groups.sizes for groups in batches)
+        self.sizes = tuple(map(sum, zip(*earlier, *sizes, strict=True)))
+
+    def forget(self) -> None:
+        """Forget what was taken of all weights, so that the step is NaN."""
+        self.gradients.clear()
+        self.uses.clear()
 
     def take(self, name: str, use: Use, groups: SampleGroups, *, is_data: bool) -> None:
         """Take one use by the whole batch, in group order.

@@ -100,10 +100,10 @@ def test_a_failed_pass_among_accumulated_ones_leaves_its_step_out(caplog):
 
 
 class Checkpointed(nn.Module):
-    def __init__(self, parts, *, use_reentrant):
+    def __init__(self, parts, head, *, use_reentrant):
         super().__init__()
         self.parts, self.use_reentrant = nn.ModuleList(parts), use_reentrant
-        self.head = nn.Linear(6, 3).double()
+        self.head = head
 
     def forward(self, values):
         for part in self.parts:
@@ -112,10 +112,11 @@ class Checkpointed(nn.Module):
 
 
 @pytest.mark.parametrize("use_reentrant", [True, False])
-def test_checkpoints_run_again_within_the_step_they_belong_to(use_reentrant):
+@pytest.mark.parametrize("head", [nn.Identity(), nn.Linear(6, 3).double()], ids=["bare", "head"])
+def test_checkpoints_run_again_within_the_step_they_belong_to(use_reentrant, head):
     torch.manual_seed(0)
     parts = [nn.Sequential(nn.Linear(6, 6), nn.Tanh()).double() for _ in range(3)]
-    model = Checkpointed(parts, use_reentrant=use_reentrant)
+    model = Checkpointed(parts, head, use_reentrant=use_reentrant)
     inputs = numbers(8, 6).requires_grad_()
     norms = {name: [] for name, weight in model.named_parameters() if weight.ndim == 2}
     with GradientSpectra(model, GROUPS, every=2) as spectra:
@@ -189,3 +190,56 @@ def test_a_block_inside_a_block_of_the_same_recorder_is_refused():
             pass
         model(inputs).square().mean().backward()
     np.testing.assert_allclose(largest(spectra), [norm(model[0].weight)])
+
+
+def penalised(model, inputs):
+    inputs = inputs.requires_grad_()
+    outputs = model(inputs)
+    (slopes,) = torch.autograd.grad(outputs.sum(), inputs, create_graph=True)
+    return outputs.square().mean() + slopes.square().sum(1).mean()
+
+
+def test_a_step_with_a_gradient_penalty_is_nan_and_said_to_be(caplog):
+    model, inputs = network(), numbers(8, 6)
+    with GradientSpectra(model, GROUPS) as spectra:
+        penalised(model, inputs).backward()
+        assert spectra.step == 1
+        model.zero_grad()
+        model(inputs).square().mean().backward()
+    assert "such steps are NaN" in caplog.text
+    found = largest(spectra)
+    assert np.isnan(found[0])
+    np.testing.assert_allclose(found[1], norm(model[0].weight))
+
+
+def test_a_gradient_penalty_is_recorded_group_by_group():
+    model, inputs = network(), numbers(8, 6)
+    with GradientSpectra(model, GROUPS) as spectra:
+        spectra.backward(lambda rows: penalised(model, inputs[rows].detach()))
+    np.testing.assert_allclose(largest(spectra), [norm(model[0].weight)])
+    activation = spectra.to_datatree()["0.weight"]["activation"].sel(step=0, group="all")
+    np.testing.assert_allclose(activation, np.linalg.svd(inputs, compute_uv=False)[:5])
+
+
+def test_a_pass_that_trains_and_builds_a_graph_is_a_step():
+    model, inputs = network(), numbers(8, 6)
+    with (
+        GradientSpectra(model, GROUPS) as spectra,
+        pytest.warns(UserWarning, match="create_graph"),
+    ):
+        model(inputs).square().mean().backward(create_graph=True)
+    np.testing.assert_allclose(largest(spectra), [np.linalg.norm(model[0].weight.grad.detach(), 2)])
+
+
+def test_a_block_in_which_nothing_was_seen_says_so(caplog):
+    model, inputs = network(), numbers(8, 6)
+    compiled = torch.compile(model, backend="eager")
+    compiled(inputs).sum().backward()
+    with GradientSpectra(model, GROUPS) as spectra:
+        compiled(inputs).sum().backward()
+    assert spectra.step == 0
+    assert "torch.compile" in caplog.text
+    caplog.clear()
+    with spectra:
+        model(inputs).sum().backward()
+    assert not caplog.text
