@@ -21,13 +21,13 @@ from neurospect.errors import BadInputError
 from neurospect.figures import brain_cuts
 from neurospect.figures.keys import LINE, add_lines, wrapped
 from neurospect.figures.layout import add_axes, add_text, new_figure
+from neurospect.figures.map_captions import ONE_LINE, caption_map
 from neurospect.figures.saliency_panels import (
     HEADS,
     LEGEND_HEIGHT,
     Block,
     all_rows,
     blocks_of,
-    limit_said,
     map_norm,
     name_block,
     name_column,
@@ -60,10 +60,8 @@ FINE, COARSE, LARGEST = 0.08, 0.05, 0.125
 MARGIN, NAMES, GAP, INNER, BETWEEN, UNDER = 3.0, 32.0, 1.8, 0.4, 5.0, 1.0
 """Margin, names of rows, from one map to the next, from one view to the next, what comes to it
 between criteria, and under a block; mm."""
-SAID, SAID_WIDE, ONE_LINE = 5.6, 3.4, 18.0
+SAID, SAID_WIDE = 5.6, 3.4
 """Heights of the words under a map, also of one that is `ONE_LINE` mm wide; mm."""
-LETTERS = 5.5
-"""Size of the words under a map, points."""
 
 
 @dataclass(frozen=True)
@@ -353,10 +351,8 @@ def _draw_block(
                 axes.set_gid(f"{view}: {block.criterion}: {column}: {', '.join(filter(None, row))}")
                 draw_glass_brain(axes, view, seen[view], map_norm(limit))
                 x += width + INNER
-            between = "   " if layout.wide >= ONE_LINE else "\n"
-            words = between.join(filter(None, (panel.correlation_said, limit_said(limit))))
-            under = {"size": LETTERS, "ha": "center", "linespacing": 1.15}
-            add_text(figure, middle, y + layout.high + 0.2, words, **under)
+            size = {"wide": layout.wide, "pitch": layout.pitch}
+            caption_map(figure, middle, y + layout.high + 0.2, panel, limit, **size)
 
 
 def _views_said(views: str) -> str:

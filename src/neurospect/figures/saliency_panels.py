@@ -280,15 +280,14 @@ def scale_limit(values: NDArray[np.floating], percentile: float) -> float:
     return limit or float(np.max(sizes, initial=0.0))
 
 
-def limit_said(limit: float) -> str:
-    """Write the end of a scale with two digits: "±0.43", "±1.2e−7"; "all zero" if it is zero."""
+def limit_said(limit: float, digits: int = 2) -> str:
+    """Write the end of a scale with few digits: "±0.43", "±1.2e−7"; "all zero" if it is zero."""
     if not limit:
         return "all zero"
-    power = power_of_ten(limit)
-    if not power:
-        return f"±{float(f'{limit:.2g}'):g}"
-    digits, _ = f"{limit:.1e}".split("e")
-    return f"±{digits}e{power}".replace("e-", "e−")
+    if not power_of_ten(limit):
+        return f"±{float(f'{limit:.{digits}g}'):g}"
+    number, power = f"{limit:.{digits - 1}e}".split("e")
+    return f"±{number}e{int(power)}".replace("e-", "e−")
 
 
 def power_of_ten(limit: float) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurospect.errors import BadInputError
 from neurospect.figures.keys import LINE, add_lines, wrapped
 from neurospect.figures.layout import add_axes, add_text, new_figure
+from neurospect.figures.map_captions import ONE_LINE, caption_map
 from neurospect.figures.saliency_panels import (
     HEADS,
     LEGEND_HEIGHT,
@@ -21,7 +22,6 @@ from neurospect.figures.saliency_panels import (
     MapPanel,
     all_rows,
     blocks_of,
-    limit_said,
     map_norm,
     maps_said,
     name_block,
@@ -45,7 +45,7 @@ MARGIN, NAMES = 3.0, 34.0
 """Left and right margin, and the width of the names of rows, mm."""
 GAP, BETWEEN = 1.6, 5.0
 """From a map to the next, at least, and what comes to it between criteria, mm."""
-SAID, SAID_WIDE, ONE_LINE = 6.0, 3.8, 18.0
+SAID, SAID_WIDE = 6.0, 3.8
 """Heights of the words under a map, also of one that is `ONE_LINE` mm wide; mm."""
 UNDER = 1.0
 """Under a block, mm."""
@@ -57,8 +57,6 @@ STRETCHED = (0.3, 1.6)
 """Least and largest height of a map in its widths; maps of other shapes are stretched."""
 KEY = 80.0
 """Width of the explanation of the colours, mm."""
-LETTERS = 5.5
-"""Size of the words under a map, points."""
 
 
 @dataclass(frozen=True)
@@ -245,10 +243,9 @@ def _draw_block(
                 axes = add_axes(figure, x, y, layout.wide, layout.high)
                 limit = draw_map(axes, values[panel.place])
                 axes.set_gid(f"{block.criterion}: {column}: {', '.join(filter(None, row))}")
-                between = "   " if layout.wide >= ONE_LINE else "\n"
-                words = between.join(filter(None, (panel.correlation_said, limit_said(limit))))
-                under = {"size": LETTERS, "ha": "center", "linespacing": 1.15}
-                add_text(figure, x + layout.wide / 2, y + layout.high + 0.5, words, **under)
+                middle, under = x + layout.wide / 2, y + layout.high + 0.5
+                size = {"wide": layout.wide, "pitch": layout.pitch}
+                caption_map(figure, middle, under, panel, limit, **size)
 
 
 def draw_map(axes: Axes, values: NDArray[np.float64]) -> float:

@@ -157,6 +157,26 @@ def test_the_figure_fits_on_a_page_and_no_texts_overlap(
     assert clashes(figure) == []
 
 
+def test_words_under_narrow_maps_of_tiny_or_no_values_do_not_touch(
+    clashes: Callable[[Figure], list[str]], drawn_texts: Callable[[Figure], list[Text]]
+) -> None:
+    one = panels(["LANGUAGE", *(f"TASK{n}" for n in range(6))], 9)
+    criteria = ("class_informative", "pairwise_difference")
+    table = pd.concat([one.assign(criterion=name) for name in criteria], ignore_index=True)
+    table["correlation"] = np.where(np.arange(len(table)) % 3, -0.434, np.nan)
+    values = np.tile(maps(table[:1], grid()), (len(table), 1))
+    values *= 1.23e-13 / np.abs(values).max() * (np.arange(len(table)) % 4 > 0)[:, np.newaxis]
+    figure = glass_brain_figure(values, grid(), table, title="Simulated HCP")
+    assert clashes(figure) == []
+    under = [text for text in drawn_texts(figure) if "e−13" in text.get_text()]
+    assert under
+    assert all("±1e−13" in text.get_text() for text in under)
+    boxes = [text.get_window_extent() for text in under]
+    for box in boxes:
+        apart = [other.x0 - box.x1 for other in boxes if other.y0 == box.y0 and other.x0 > box.x0]
+        assert all(gap > 0.4 / 25.4 * figure.dpi for gap in apart)
+
+
 def test_a_map_of_zeros_is_drawn_and_says_so(drawn_texts: Callable[[Figure], list[Text]]) -> None:
     table = panels()
     values = maps(table, grid())
