@@ -246,7 +246,7 @@ def damaged(run: Run, how: str) -> tuple[list[str], str]:
             return [], "sub-01_task-rest_bold.nii.gz: values: found 1 NaN"
         case "an output that is a file":
             Path("out").write_text("mine")
-            return [], "out: File exists"
+            return [], "out: --out: found something that is no folder, expected a folder"
     raise AssertionError(how)
 
 
