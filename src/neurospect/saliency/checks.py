@@ -1,4 +1,4 @@
-"""Checks that judging maps and removing values share, before any work."""
+"""Checks that making maps, judging them and removing values share, before any work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -39,6 +40,25 @@ def checked_seed(where: str, seed: object, *, negative: bool = True) -> int:
             remedy="Mend the number.",
         )
     return int(seed)
+
+
+def check_finite(where: str, field: str, values: Tensor) -> None:
+    """Refuse values, shape (examples, ...), that are not finite, by the first such example.
+
+    Raises
+    ------
+    BadInputError
+        When there is one.
+    """
+    finite = torch.isfinite(values).flatten(1).all(1)
+    if not finite.all():
+        raise BadInputError(
+            where,
+            f"{field}, example {int(torch.nonzero(~finite)[0])}",
+            found=f"NaN or infinity, and {int((~finite).sum())} such examples in all",
+            expected="finite values",
+            remedy="Leave out or mend these examples.",
+        )
 
 
 def checked_logits(outputs: Any, examples: int, classes: int = 1) -> Tensor:

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from neurospect.errors import BadInputError
+from neurospect.saliency.checks import check_finite, checked_seed
 from neurospect.saliency.probability_gradients import Differentiated, ProbabilityGradients
 from neurospect.training.checks import check_counts, check_positive
 from neurospect.training.modes import at_rest
@@ -224,11 +224,9 @@ def smoothing_noise(
     inputs: Tensor, places: range, *, standard_deviation: float, seed: int
 ) -> Iterator[Tensor]:
     """Draw SmoothGrad's noise, one tensor of the inputs' shape after the other, without end."""
-    if not isinstance(seed, Integral):
-        raise _refused("seed", repr(seed), "a whole number", "Mend the number.")
+    seed = checked_seed("saliency maps", seed)
     generators = [
-        torch.Generator(inputs.device).manual_seed(int(seed) * 1_000_003 + place)
-        for place in places
+        torch.Generator(inputs.device).manual_seed(seed * 1_000_003 + place) for place in places
     ]
     while True:
         # Drawn in the order of the places of an example, whatever their order in memory.
@@ -275,15 +273,7 @@ def _check(inputs: Tensor, of: str, temperature: float, points_at_once: int | No
             "at least one example, of floating-point values",
             "Convert or complete them.",
         )
-    finite = torch.isfinite(inputs).flatten(1).all(1)
-    if not finite.all():
-        first = int(torch.nonzero(~finite)[0])
-        raise _refused(
-            f"inputs, example {first}",
-            f"NaN or infinity, and {int((~finite).sum())} such examples in all",
-            "finite values",
-            "Leave out or mend these examples.",
-        )
+    check_finite("saliency maps", "inputs", inputs)
 
 
 def _refused(field: str, found: object, expected: str, remedy: str) -> BadInputError:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
+from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
 from neurospect.saliency.frozen_pass import logits_at
 from neurospect.saliency.linear_start import linear_start
@@ -160,7 +160,7 @@ class ProbabilityGradients:
         count = logits.shape[1]
         if self.classes is None:
             return torch.arange(count, device=logits.device)
-        chosen = np.asarray(self.classes)
+        chosen = as_array(self.classes)
         numbers = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
         if not numbers or chosen.min() < 0 or chosen.max() >= count:
             raise BadInputError(

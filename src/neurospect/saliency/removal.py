@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from neurospect.arrays.checkpoints import own_checkpoint, write_checkpoint
 from neurospect.arrays.tensors import as_array, tensors_sha256
 from neurospect.errors import BadInputError
-from neurospect.saliency.checks import checked_logits, checked_seed
+from neurospect.saliency.checks import check_finite, checked_logits, checked_seed
 from neurospect.saliency.templates import checked_classes
 from neurospect.training.checks import check_choice, check_counts, check_positive
 from neurospect.training.modes import at_rest
@@ -332,7 +332,7 @@ def share_inside(maps: Tensor, regions: Tensor) -> Tensor:
         When shapes differ, or a map or a region is not finite.
     """
     _check_maps(regions, maps)
-    _check_finite("regions", regions)
+    check_finite("removal", "regions", regions)
     sizes = maps.flatten(1).abs().double()
     return (sizes * (regions.flatten(1) != 0)).sum(1) / sizes.sum(1)
 
@@ -345,18 +345,7 @@ def _check_maps(inputs: Tensor, maps: Tensor) -> None:
             f"{tuple(inputs.shape)}, one map for each input, of one example or more",
             "Choose one class's map for each input.",
         )
-    _check_finite("maps", maps)
-
-
-def _check_finite(field: str, values: Tensor) -> None:
-    finite = torch.isfinite(values).flatten(1).all(1)
-    if not finite.all():
-        raise _refused(
-            f"{field}, example {int(torch.nonzero(~finite)[0])}",
-            f"NaN or infinity, and {int((~finite).sum())} such examples in all",
-            "finite values",
-            "Leave out or mend these examples.",
-        )
+    check_finite("removal", "maps", maps)
 
 
 def _check_identity(identity: str) -> None:

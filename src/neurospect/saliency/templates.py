@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from neurospect.arrays.missing import missing_places
 from neurospect.arrays.tensors import as_array
 from neurospect.errors import BadInputError
 from neurospect.training.checks import check_counts
@@ -165,8 +166,8 @@ def _check_subjects(
             "Give each example's subject.",
         )
     # As they came: among names, NumPy would turn NaN into a name.
-    missing = np.flatnonzero(pd.isna(np.fromiter(subjects, dtype=object, count=examples)))
-    if len(missing):
+    missing = missing_places(subjects)
+    if missing:
         raise _refused(
             f"{len(missing)} of {examples} missing, the first that of example {missing[0]}",
             "the subject of each example",
